@@ -1,0 +1,182 @@
+"""What flows through the house: frozen values that refuse nonsense when made.
+
+Host pixels are uint8 [H, W, 3] RGB; device pixels are float32 [N, 3, H, W] in [-1, 1].
+Points are (x, y) in pixels with the centre of the first pixel at (0, 0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+UInt8Array = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+def check_shape(name: str, array: Any, wanted: Sequence[int | None]) -> None:
+    """Raise ValueError unless ``array`` has the wanted shape (None: any size).
+
+    >>> check_shape("box", np.zeros(4), (4,))
+    >>> check_shape("box", np.zeros(3), (4,))
+    Traceback (most recent call last):
+    ...
+    ValueError: box has shape [3], wanted [4]
+    """
+    found = tuple(array.shape)
+    if len(found) == len(wanted) and all(
+        want is None or want == size for size, want in zip(found, wanted, strict=True)
+    ):
+        return
+    shown = ", ".join("any" if want is None else str(want) for want in wanted)
+    raise ValueError(f"{name} has shape {list(found)}, wanted [{shown}]")
+
+
+def check_pixels(name: str, pixels: Any) -> None:
+    """Raise ValueError unless ``pixels`` is uint8 [H, W, 3]."""
+    check_shape(name, pixels, (None, None, 3))
+    if pixels.dtype != np.uint8:
+        raise ValueError(f"{name} has dtype {pixels.dtype}, wanted uint8")
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One decoded picture with the time at which it is shown (pts · time_base, seconds)."""
+
+    pixels: UInt8Array  # [H, W, 3] RGB, upright
+    pts: int
+    time_base: Fraction
+
+    def __post_init__(self) -> None:
+        check_pixels("Frame.pixels", self.pixels)
+        if self.time_base <= 0:
+            raise ValueError(f"Frame.time_base is {self.time_base}, wanted a positive fraction")
+
+    @property
+    def seconds(self) -> float:
+        """Presentation time, seconds."""
+        return float(self.pts * self.time_base)
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face found in a frame, in pixels of the frame."""
+
+    box_xyxy: FloatArray  # [4]
+    landmarks_xy: FloatArray  # [K, 2]: 5 from a detector, 478 from the face mesh
+    score: float  # the detector's confidence, 0 to 1
+
+    def __post_init__(self) -> None:
+        check_shape("Face.box_xyxy", self.box_xyxy, (4,))
+        check_shape("Face.landmarks_xy", self.landmarks_xy, (None, 2))
+        left, top, right, bottom = self.box_xyxy
+        if not (left < right and top < bottom):
+            raise ValueError(f"Face.box_xyxy is empty: {self.box_xyxy}")
+
+    @property
+    def area(self) -> float:
+        """Area of the box, square pixels."""
+        left, top, right, bottom = self.box_xyxy
+        return float((right - left) * (bottom - top))
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedFace:
+    """A face that keeps its number from frame to frame; a cut ends every track."""
+
+    track_id: int
+    face: Face
+
+
+@dataclass(frozen=True, eq=False)
+class AlignedCrop:
+    """An FFHQ-aligned square crop and the only copy of the transform that made it."""
+
+    track_id: int
+    pixels: UInt8Array  # [S, S, 3]
+    frame_to_crop: FloatArray  # [2, 3], pixels of the frame -> pixels of the crop
+    outline_xy: FloatArray  # [K, 2], convex outline of the face in pixels of the crop
+
+    def __post_init__(self) -> None:
+        check_pixels("AlignedCrop.pixels", self.pixels)
+        check_shape("AlignedCrop.frame_to_crop", self.frame_to_crop, (2, 3))
+        check_shape("AlignedCrop.outline_xy", self.outline_xy, (None, 2))
+
+
+@dataclass(frozen=True, eq=False)
+class Latents:
+    """W++ (paper §3.1): the constant C and the style codes L never travel apart.
+
+    >>> import torch
+    >>> len(Latents(torch.zeros(2, 512, 4, 4), torch.zeros(2, 16, 512)))
+    2
+    """
+
+    constant: Tensor  # [N, 512, 4, 4]
+    styles: Tensor  # [N, L, 512], coarse to fine
+
+    def __post_init__(self) -> None:
+        check_shape("Latents.constant", self.constant, (None, None, None, None))
+        check_shape("Latents.styles", self.styles, (self.constant.shape[0], None, None))
+
+    def __len__(self) -> int:
+        return int(self.constant.shape[0])
+
+    def __getitem__(self, index: slice) -> Latents:
+        return Latents(self.constant[index], self.styles[index])
+
+    @staticmethod
+    def concat(parts: Sequence[Latents]) -> Latents:
+        """Latents of several batches, one after the other."""
+        import torch
+
+        return Latents(
+            torch.cat([part.constant for part in parts]),
+            torch.cat([part.styles for part in parts]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedFace:
+    """A crop and its codes (batch of one, on the host)."""
+
+    track_id: int
+    crop: AlignedCrop
+    latents: Latents  # N = 1
+
+    def __post_init__(self) -> None:
+        if len(self.latents) != 1:
+            raise ValueError(f"EncodedFace.latents holds {len(self.latents)} faces, wanted 1")
+
+
+@dataclass(frozen=True, eq=False)
+class SwappedCrop:
+    """A generated face, where it may be seen, and where it belongs."""
+
+    track_id: int
+    pixels: UInt8Array  # [R, R, 3]
+    mask: FloatArray  # [S, S] float32 in [0, 1], S being the size of the aligned crop
+    frame_to_crop: FloatArray  # [2, 3], pixels of the frame -> pixels of the aligned crop (S)
+
+    def __post_init__(self) -> None:
+        check_pixels("SwappedCrop.pixels", self.pixels)
+        check_shape("SwappedCrop.mask", self.mask, (None, None))
+        check_shape("SwappedCrop.frame_to_crop", self.frame_to_crop, (2, 3))
+
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, eq=False)
+class FrameFaces(Generic[S]):
+    """A frame and its faces, all in one state; no face is a normal frame."""
+
+    frame: Frame
+    faces: tuple[S, ...]
