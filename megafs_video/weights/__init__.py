@@ -1,0 +1,1 @@
+"""Model files: the table, the cache, fetching them, and reading them safely."""
