@@ -1,0 +1,101 @@
+"""How a run tells that it is alive: a bar for people, lines of JSON for programs, or nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TextIO
+
+# Called with the frames done so far and, where the clip tells, how many there will be.
+ReportFrames = Callable[[int, int | None], None]
+
+# A program that watches wants a steady pulse, not a line per frame.
+JSON_INTERVAL_SECONDS = 0.5
+
+
+class ProgressKind(StrEnum):
+    """Choices of ``--progress``."""
+
+    RICH = "rich"
+    JSON = "json"
+    NONE = "none"
+
+
+@contextmanager
+def show_progress(kind: ProgressKind, *, title: str) -> Iterator[ReportFrames]:
+    """Show the frames that are reported to it on stderr until the block ends."""
+    if kind is ProgressKind.RICH:
+        with rich_progress(title) as report:
+            yield report
+    elif kind is ProgressKind.JSON:
+        yield JsonProgress(sys.stderr)
+    else:
+        yield lambda frames, total: None
+
+
+class JsonProgress:
+    """One JSON object a line: frames, total, fps and eta_seconds (null while unknown).
+
+    The first and the last frame always give a line; in between one every half second.
+    """
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._started = clock()
+        self._written: float | None = None
+
+    def __call__(self, frames: int, total: int | None) -> None:
+        now = self._clock()
+        is_due = self._written is None or now - self._written >= JSON_INTERVAL_SECONDS
+        if not is_due and frames != total:
+            return
+        self._written = now
+        elapsed_seconds = now - self._started
+        fps = frames / elapsed_seconds if frames and elapsed_seconds > 0 else None
+        eta_seconds = None if fps is None or total is None else max(0, total - frames) / fps
+        line = {
+            "frames": frames,
+            "total": total,
+            "fps": fps and round(fps, 3),
+            "eta_seconds": eta_seconds if eta_seconds is None else round(eta_seconds, 1),
+        }
+        print(json.dumps(line), file=self._stream, flush=True)
+
+
+@contextmanager
+def rich_progress(title: str) -> Iterator[ReportFrames]:
+    """A bar on stderr with frames, frames per second and the time left."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class FramesPerSecond(ProgressColumn):
+        """Speed over the last half minute."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:.2f} fps")
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        FramesPerSecond(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda frames, total: bar.update(task, completed=frames, total=total)
