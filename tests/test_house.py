@@ -75,7 +75,8 @@ def wrong_way(source: str, module: Path) -> list[str]:
     return [
         f"{module.relative_to(REPOSITORY)} ({home}) imports {room}"
         for room in imported_rooms(source, module)
-        if room != home and floor_of(room) <= floor_of(home)
+        if room != home
+        and floor_of(room) <= floor_of(home)
         # The entry and the lazy front of the package are doors into rooms of their own floor.
         and not (floor_of(home) == 0 and room == "cli")
     ]
