@@ -1,0 +1,173 @@
+"""Faces go back into their frame, and nothing else changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from megafs_video.pipeline.blend import Blend, blend_face
+from megafs_video.pipeline.colour import match_colours
+from megafs_video.values import FloatArray, Frame, FrameFaces, SwappedCrop, UInt8Array
+from tests.pipeline.fakes import (
+    CROP_SIZE,
+    FRAME_HEIGHT,
+    FRAME_WIDTH,
+    frame_to_crop,
+    make_frame,
+    make_mask,
+    make_swapped,
+)
+
+
+def blended(frame: Frame, *faces: SwappedCrop) -> UInt8Array:
+    [item] = Blend()(iter([FrameFaces(frame, faces)]))
+    return item.frame.pixels
+
+
+def box_of_mask(center_xy: tuple[float, float], side: float) -> FloatArray:
+    """Where the mask of the fakes can reach in the frame, bool [H, W]; a pixel of margin."""
+    x, y = np.meshgrid(np.arange(FRAME_WIDTH), np.arange(FRAME_HEIGHT))
+    reach = side / 4 + 1
+    return (abs(x - center_xy[0]) <= reach) & (abs(y - center_xy[1]) <= reach)  # type: ignore[return-value]
+
+
+def test_outside_the_mask_every_bit_stays() -> None:
+    frame = make_frame()
+    after = blended(frame, make_swapped(center_xy=(60.0, 45.0), side=50.0))
+    inside = box_of_mask((60.0, 45.0), 50.0)
+    np.testing.assert_array_equal(after[~inside], frame.pixels[~inside])
+    assert (after[40:50, 55:65] != frame.pixels[40:50, 55:65]).any()
+
+
+@pytest.mark.parametrize("level", range(0, 256, 15))
+def test_no_level_is_changed_where_the_mask_is_zero(level: int) -> None:
+    pixels = np.full((40, 40, 3), level, np.uint8)
+    swapped = make_swapped(level=255 - level, center_xy=(20.0, 20.0), side=40.0)
+    blend_face(pixels, swapped)
+    np.testing.assert_array_equal(pixels[:8], level)
+
+
+def test_the_frame_that_came_in_is_not_written_to() -> None:
+    frame = make_frame()
+    before = frame.pixels.copy()
+    after = blended(frame, make_swapped())
+    np.testing.assert_array_equal(frame.pixels, before)
+    assert after is not frame.pixels
+
+
+def test_a_frame_without_a_face_is_the_same_object() -> None:
+    item: FrameFaces[SwappedCrop] = FrameFaces(make_frame(), ())
+    assert list(Blend()(iter([item]))) == [item]
+
+
+def test_time_is_handed_on() -> None:
+    frame = make_frame(7)
+    [item] = Blend()(iter([FrameFaces(frame, (make_swapped(),))]))
+    assert (item.frame.pts, item.frame.time_base) == (frame.pts, frame.time_base)
+
+
+def ramp_picture(size: int) -> UInt8Array:
+    """Grows from left to right and from top to bottom; blue stays."""
+    steps = np.linspace(60, 180, size)
+    red, green = np.meshgrid(steps, steps)
+    return np.stack([red, green, np.full_like(red, 120)], axis=-1).round().astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [32, 64, 100, 256], ids=lambda size: f"{size} px")
+@pytest.mark.parametrize("side", [30.0, 64.0, 90.0])
+def test_the_picture_lands_where_it_belongs(size: int, side: float) -> None:
+    # The frame already shows the picture: drawn in the right place, it changes nothing.
+    place = frame_to_crop((60.0, 45.0), side)
+    x, y = np.meshgrid(np.arange(FRAME_WIDTH), np.arange(FRAME_HEIGHT))
+    # Where a frame pixel lies in the picture, 0 to 1, its edges being the picture's.
+    across = (place[0, 0] * x + place[0, 2] + 0.5) / CROP_SIZE
+    down = (place[1, 1] * y + place[1, 2] + 0.5) / CROP_SIZE
+    shown = [60 + 120 * across, 60 + 120 * down, np.full(x.shape, 120.0)]
+    frame = Frame(
+        np.clip(np.stack(shown, -1), 0, 255).round().astype(np.uint8), 0, make_frame().time_base
+    )
+    after = blended(frame, SwappedCrop(0, ramp_picture(size), make_mask(), place))
+    error = np.abs(after.astype(int) - frame.pixels)
+    # A ramp of 120 levels over 30 pixels has 4 levels a pixel: less than half a pixel off.
+    assert error.max() <= max(2, 60 / side)
+
+
+def test_the_face_takes_the_colours_of_the_frame() -> None:
+    frame = make_frame(level=80)
+    after = blended(frame, make_swapped(level=200, center_xy=(60.0, 45.0), side=60.0))
+    centre = after[40:50, 55:65].reshape(-1, 3)
+    np.testing.assert_allclose(centre.mean(axis=0), 80, atol=3)  # the mean of noise of ±20
+
+
+def test_faces_are_drawn_in_order() -> None:
+    frame = make_frame()
+    first, second = make_swapped(0), make_swapped(1)
+    both = blended(frame, first, second)
+    one_by_one = blended(Frame(blended(frame, first), 0, frame.time_base), second)
+    np.testing.assert_array_equal(both, one_by_one)
+
+
+@pytest.mark.parametrize(
+    "center_xy", [(0.0, 45.0), (119.0, 45.0), (60.0, 0.0), (60.0, 89.0), (0.0, 0.0)]
+)
+def test_a_face_cut_by_the_border_is_drawn_as_far_as_it_is_inside(
+    center_xy: tuple[float, float],
+) -> None:
+    frame = make_frame(level=80)
+    after = blended(frame, make_swapped(center_xy=center_xy, side=60.0, level=200))
+    inside = box_of_mask(center_xy, 60.0)
+    np.testing.assert_array_equal(after[~inside], frame.pixels[~inside])
+    assert (after[inside] != frame.pixels[inside]).any()
+
+
+def test_a_face_beyond_the_border_changes_nothing() -> None:
+    frame = make_frame()
+    after = blended(frame, make_swapped(center_xy=(500.0, 45.0)))
+    np.testing.assert_array_equal(after, frame.pixels)
+
+
+def test_an_empty_mask_changes_nothing() -> None:
+    frame, swapped = make_frame(), make_swapped()
+    empty = SwappedCrop(0, swapped.pixels, np.zeros_like(swapped.mask), swapped.frame_to_crop)
+    np.testing.assert_array_equal(blended(frame, empty), frame.pixels)
+
+
+def test_mean_and_contrast_become_the_targets() -> None:
+    chance = np.random.default_rng(0)
+    swapped = chance.normal(120, 20, (64, 64, 1)).clip(0, 255).round().astype(np.uint8)
+    target = chance.normal([150, 110, 90], 22, (64, 64, 3)).clip(0, 255).round().astype(np.uint8)
+    pixels = np.repeat(swapped, 3, axis=-1)
+    colour_map = match_colours(pixels, target, np.ones((64, 64)))
+    matched = pixels.reshape(-1, 3) @ colour_map[:, :3].T + colour_map[:, 3]
+    np.testing.assert_allclose(matched.mean(axis=0), target.reshape(-1, 3).mean(axis=0), atol=1e-6)
+
+
+def test_contrast_changes_within_bounds() -> None:
+    chance = np.random.default_rng(0)
+    flat = np.full((64, 64, 3), 100, np.uint8)
+    rough = np.repeat(chance.integers(0, 256, (64, 64, 1), dtype=np.uint8), 3, axis=-1)
+    weights = np.ones((64, 64))
+    grey = np.ones(3)
+    assert match_colours(rough, flat, weights)[:, :3] @ grey == pytest.approx(0.75 * grey)
+    assert match_colours(flat, rough, weights)[:, :3] @ grey == pytest.approx(1.33 * grey)
+
+
+def test_only_the_weighted_part_is_compared() -> None:
+    target = np.full((32, 32, 3), 50, np.uint8)
+    target[:, 16:] = 250
+    weights = np.zeros((32, 32))
+    weights[:, :16] = 1
+    colour_map = match_colours(np.full((32, 32, 3), 90, np.uint8), target, weights)
+    np.testing.assert_allclose(colour_map @ [90, 90, 90, 1], 50, atol=1e-6)
+
+
+def test_too_little_to_compare_changes_nothing() -> None:
+    pixels = np.full((32, 32, 3), 90, np.uint8)
+    np.testing.assert_array_equal(
+        match_colours(pixels, pixels + 9, np.zeros((32, 32))), np.eye(3, 4)
+    )
+
+
+def test_pictures_of_two_sizes_are_refused() -> None:
+    with pytest.raises(ValueError, match="target has shape"):
+        match_colours(np.zeros((4, 4, 3), np.uint8), np.zeros((5, 4, 3), np.uint8), np.ones((4, 4)))
