@@ -1,0 +1,78 @@
+"""An oriented square in a frame: the place of a crop as centre, side and angle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import atan2, cos, hypot, pi, sin
+
+import numpy as np
+
+from megafs_video.values import FloatArray, check_shape
+
+
+@dataclass(frozen=True)
+class Square:
+    """Where a square crop lies in the frame; what a smooth crop is smooth in."""
+
+    center_x: float  # pixels of the frame
+    center_y: float
+    side: float  # pixels of the frame, more than 0
+    angle: float  # radians from the frame's x axis to the crop's, clockwise as y goes down
+
+    def __post_init__(self) -> None:
+        if not self.side > 0:
+            raise ValueError(f"Square.side is {self.side}, wanted more than 0")
+
+    @property
+    def corners_xy(self) -> FloatArray:
+        """Top left, bottom left, bottom right, top right of the crop, [4, 2] in the frame."""
+        right = np.array([cos(self.angle), sin(self.angle)]) * self.side / 2
+        down = np.array([-right[1], right[0]])
+        center = np.array([self.center_x, self.center_y])
+        return np.stack(
+            [
+                center + offset
+                for offset in (-right - down, -right + down, right + down, right - down)
+            ]
+        )
+
+    def frame_to_crop(self, crop_size: int) -> FloatArray:
+        """The [2, 3] transform whose crop of ``crop_size`` pixels shows exactly this square.
+
+        The centre lands between the middle pixels, since pixel centres are whole numbers.
+
+        >>> Square(127.5, 127.5, 256.0, 0.0).frame_to_crop(256) + 0.0
+        array([[1., 0., 0.],
+               [0., 1., 0.]])
+        """
+        scale = crop_size / self.side
+        turn = scale * np.array(
+            [[cos(self.angle), sin(self.angle)], [-sin(self.angle), cos(self.angle)]]
+        )
+        middle = (crop_size - 1) / 2
+        return np.column_stack([turn, middle - turn @ np.array([self.center_x, self.center_y])])
+
+    @staticmethod
+    def from_matrix(frame_to_crop: FloatArray, crop_size: int) -> Square:
+        """The square that ``frame_to_crop`` shows in a crop of ``crop_size`` pixels.
+
+        >>> square = Square(10.0, 20.0, 99.0, 0.5)
+        >>> round(Square.from_matrix(square.frame_to_crop(256), 256).side, 6)
+        99.0
+        """
+        check_shape("frame_to_crop", frame_to_crop, (2, 3))
+        turn = frame_to_crop[:, :2]
+        scale = hypot(turn[0, 0], turn[0, 1])
+        middle = (crop_size - 1) / 2 - frame_to_crop[:, 2]
+        center = turn.T @ middle / scale**2
+        angle = atan2(turn[0, 1], turn[0, 0])
+        return Square(float(center[0]), float(center[1]), crop_size / scale, angle)
+
+
+def turn_between(from_angle: float, to_angle: float) -> float:
+    """The short way from one angle to another, radians in [-pi, pi).
+
+    >>> round(turn_between(3.1, -3.1), 3)
+    0.083
+    """
+    return (to_angle - from_angle + pi) % (2 * pi) - pi
