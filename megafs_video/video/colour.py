@@ -1,0 +1,130 @@
+"""Between a stream's YUV and our RGB, with the stream's own matrix and range.
+
+Numbers are the code points of ITU-T H.273, as FFmpeg uses them: matrix, primaries and
+transfer 2 is "unspecified"; range 0 is unspecified, 1 limited (16-235), 2 full (0-255).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import av
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from megafs_video.errors import VideoError
+from megafs_video.values import UInt8Array
+
+RGB, BT709, UNSPECIFIED, BT601 = 0, 1, 2, 6
+LIMITED, FULL = 1, 2
+
+# H.273 matrix -> swscale's table. YCgCo, ICtCp and the rest have none: refuse, do not guess.
+_SWSCALE_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+
+# Without these flags swscale takes shortcuts that darken luma by one level in every round trip.
+_EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+_TO_RGB = Interpolation.BILINEAR | _EXACT
+_TO_YUV = Interpolation.BICUBIC | _EXACT
+
+
+@dataclass(frozen=True)
+class ColourTags:
+    """What a stream says about its colours; the module's docstring explains the numbers."""
+
+    matrix: int = UNSPECIFIED
+    range: int = 0
+    primaries: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
+
+    def for_yuv(self, height: int, width: int) -> ColourTags:
+        """The tags for a YUV stream made from this one: RGB has no matrix, so it gets one."""
+        if self.matrix != RGB:
+            return self
+        return ColourTags(matrix_by_size(height, width), LIMITED, self.primaries, self.transfer)
+
+
+def matrix_by_size(height: int, width: int) -> int:
+    """The matrix of an untagged stream: BT.709 from 720p on, else BT.601, as players guess.
+
+    >>> matrix_by_size(720, 1280) == matrix_by_size(1280, 720) == BT709
+    True
+    >>> matrix_by_size(480, 640) == BT601
+    True
+    """
+    return BT709 if max(height, width) >= 1280 or min(height, width) > 576 else BT601
+
+
+def tags_of(frame: av.VideoFrame) -> ColourTags:
+    """The tags of a decoded frame; RGB and the "yuvj" formats imply what they are."""
+    matrix = RGB if frame.format.is_rgb else frame.colorspace
+    is_full = frame.format.name.startswith("yuvj") or matrix == RGB
+    if matrix == RGB and not frame.format.is_rgb:
+        matrix = UNSPECIFIED  # grey, or a stream that calls its YUV RGB
+    return ColourTags(
+        matrix, FULL if is_full else frame.color_range, frame.color_primaries, frame.color_trc
+    )
+
+
+class ToRgb:
+    """Turns decoded frames into uint8 [H, W, 3] RGB; keeps its tables between frames."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame) -> UInt8Array:
+        """The pixels of one frame, not turned upright.
+
+        VideoError: the stream's colour matrix has no known conversion.
+        """
+        tags = tags_of(frame)
+        matrix = _swscale_matrix(tags.matrix, frame.height, frame.width)
+        converted = self._reformatter.reformat(
+            frame,
+            format="rgb24",
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
+            src_color_range=tags.range or LIMITED,
+            dst_color_range=FULL,
+            interpolation=_TO_RGB,
+        )
+        return np.asarray(converted.to_ndarray(), dtype=np.uint8)  # [H, W, 3]
+
+
+class ToYuv:
+    """Turns RGB pixels into frames for the encoder, tagged with what was really done."""
+
+    def __init__(self, tags: ColourTags, pixel_format: str) -> None:
+        self._reformatter = VideoReformatter()
+        self._tags = tags
+        self._pixel_format = pixel_format
+
+    def __call__(self, pixels: UInt8Array) -> av.VideoFrame:
+        """A frame of the wanted pixel format from uint8 [H, W, 3]; it has no pts yet."""
+        height, width = pixels.shape[:2]
+        tags = self._tags
+        matrix = _swscale_matrix(tags.matrix, height, width)
+        frame = self._reformatter.reformat(
+            av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24"),
+            format=self._pixel_format,
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
+            src_color_range=FULL,
+            dst_color_range=tags.range or LIMITED,
+            interpolation=_TO_YUV,
+        )
+        frame.colorspace = tags.matrix
+        frame.color_range = tags.range
+        frame.color_primaries = tags.primaries
+        frame.color_trc = tags.transfer
+        return frame
+
+
+def _swscale_matrix(matrix: int, height: int, width: int) -> int:
+    if matrix in (RGB, UNSPECIFIED):
+        matrix = matrix_by_size(height, width)
+    if matrix not in _SWSCALE_MATRIX:
+        raise VideoError(
+            f"the video's colour matrix (H.273 code {matrix}) cannot be converted to RGB; "
+            "convert the clip to BT.709 first"
+        )
+    return _SWSCALE_MATRIX[matrix]

@@ -1,0 +1,163 @@
+"""The table of video encoders and containers, and the choice among them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.video.codeccontext import VideoCodecContext
+
+from megafs_video.errors import CodecError
+
+# What encoders plan their bits by when the clip does not state a rate; no time comes from it.
+PLANNING_RATE = Fraction(25)
+
+_X264_PRESETS = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
+    *("medium", "slow", "slower", "veryslow"),
+)
+
+
+@dataclass(frozen=True)
+class Codec:
+    """One way to compress video, as the user names it."""
+
+    name: str
+    encoder: str  # FFmpeg's name
+    max_quality: float | None  # constant rate factor, 0 (best) to this; None: lossless
+    default_quality: float | None  # visually lossless
+    presets: tuple[str, ...]  # fast or small; empty: no choice
+    default_preset: str | None
+    preset_option: str = "preset"
+    fixed_options: tuple[tuple[str, str], ...] = ()
+    takes_odd_sizes: bool = True  # in 4:2:0
+
+
+CODECS = {
+    codec.name: codec
+    for codec in (
+        Codec("h264", "libx264", 51, 18, _X264_PRESETS, "veryfast", takes_odd_sizes=False),
+        Codec(
+            *("hevc", "libx265", 51, 20, _X264_PRESETS, "veryfast"),
+            # x265 prints to the terminal past FFmpeg's log.
+            fixed_options=(("x265-params", "log-level=error"),),
+            takes_odd_sizes=False,
+        ),
+        Codec("av1", "libsvtav1", 63, 24, tuple(str(speed) for speed in range(11)), "8"),
+        Codec(
+            *("vp9", "libvpx-vp9", 63, 24, tuple(str(speed) for speed in range(9)), "5"),
+            preset_option="cpu-used",
+            # Without b=0 the rate factor is only an upper bound to a bit rate.
+            fixed_options=(("b", "0"), ("deadline", "good"), ("row-mt", "1")),
+        ),
+        Codec("ffv1", "ffv1", None, None, (), None, fixed_options=(("level", "3"),)),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Format:
+    """A container: how FFmpeg calls it and what it may hold."""
+
+    muxer: str
+    codecs: tuple[str, ...]  # the first one is "auto"
+    subtitle_codec: str  # text subtitles become this if they cannot be copied
+
+
+_MP4 = Format("mp4", ("h264", "hevc", "av1", "vp9"), "mov_text")
+FORMATS = {
+    ".mp4": _MP4,
+    ".m4v": _MP4,
+    ".mov": Format("mov", ("h264", "hevc"), "mov_text"),
+    ".mkv": Format("matroska", ("h264", "hevc", "av1", "vp9", "ffv1"), "subrip"),
+    ".webm": Format("webm", ("vp9", "av1"), "webvtt"),
+}
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A choice that has been checked: it fits the container and its values exist."""
+
+    codec: Codec
+    format: Format
+    options: tuple[tuple[str, str], ...]
+
+    def pixel_format(self, height: int, width: int) -> str:
+        """4:2:0, which plays everywhere; 4:4:4 where the encoder cannot halve an odd size."""
+        is_odd = height % 2 == 1 or width % 2 == 1
+        return "yuv444p" if is_odd and not self.codec.takes_odd_sizes else "yuv420p"
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise CodecError if the encoder does not start at this size; writes nothing."""
+        context = av.CodecContext.create(self.codec.encoder, "w")
+        assert isinstance(context, VideoCodecContext)
+        context.height, context.width = height, width
+        context.pix_fmt = self.pixel_format(height, width)
+        context.framerate = PLANNING_RATE
+        context.time_base = 1 / PLANNING_RATE
+        context.options = dict(self.options)
+        open_encoder(context, self.codec)
+
+
+def open_encoder(context: VideoCodecContext, codec: Codec) -> None:
+    """Start an encoder; CodecError if it refuses."""
+    # SVT-AV1 asks the environment, and nothing else, how much to print to the terminal.
+    os.environ.setdefault("SVT_LOG", "1")
+    try:
+        context.open()
+    except av.FFmpegError as error:
+        raise CodecError(
+            f"the {codec.name} encoder does not take pictures of "
+            f"{context.width}x{context.height} as {context.pix_fmt} with {context.options}; "
+            "try another --codec"
+        ) from error
+
+
+def choose_encoding(
+    output: Path, codec: str = "auto", quality: float | None = None, preset: str | None = None
+) -> Encoding:
+    """The encoder for an output file; CodecError says which choices there are.
+
+    >>> choose_encoding(Path("clip.mp4")).codec.encoder
+    'libx264'
+    """
+    suffix = output.suffix.lower()
+    if suffix not in FORMATS:
+        raise CodecError(
+            f"{output.name} does not end in a known container; use one of {', '.join(FORMATS)}"
+        )
+    format = FORMATS[suffix]
+    name = format.codecs[0] if codec == "auto" else codec
+    if name not in CODECS:
+        raise CodecError(f"codec {codec} is unknown; use one of auto, {', '.join(CODECS)}")
+    if name not in format.codecs:
+        raise CodecError(
+            f"{suffix} cannot hold {name}; use {', '.join(format.codecs)} or another suffix"
+        )
+    chosen = CODECS[name]
+    if chosen.encoder not in av.codecs_available:
+        raise CodecError(
+            f"the installed PyAV has no {chosen.encoder}; use another --codec, or the PyAV wheel"
+        )
+    options = dict(chosen.fixed_options)
+    if chosen.max_quality is None:
+        if quality is not None:
+            raise CodecError(f"{name} is lossless: it takes no quality; leave --quality out")
+    else:
+        factor = chosen.default_quality if quality is None else quality
+        if factor is None or not 0 <= factor <= chosen.max_quality:
+            raise CodecError(
+                f"quality {quality} is out of range for {name}; "
+                f"give 0 (best) to {chosen.max_quality:g}"
+            )
+        # Only x264 and x265 know halves.
+        options["crf"] = f"{factor:g}" if name in ("h264", "hevc") else str(round(factor))
+    if preset is not None and preset not in chosen.presets:
+        known = f"use one of {', '.join(chosen.presets)}" if chosen.presets else "leave it out"
+        raise CodecError(f"preset {preset} is unknown to {name}; {known}")
+    if (speed := preset or chosen.default_preset) is not None:
+        options[chosen.preset_option] = speed
+    return Encoding(chosen, format, tuple(options.items()))

@@ -1,0 +1,57 @@
+"""Land a file whole or not at all: write beside the final name, rename when done."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from megafs_video.errors import OutputError
+
+
+def check_landing(path: Path, *, overwrite: bool) -> None:
+    """Raise OutputError if a file could not land at ``path``: say so before the work, not after."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise OutputError(f"the folder of {path} does not exist; make it: mkdir -p {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"the folder of {path} is not writable; choose another or change it")
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; give a file name in it")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path} is not an ordinary file; choose another name")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} exists already; choose another name or allow --overwrite")
+
+
+class Landing:
+    """A hidden file beside ``path`` that becomes it, or leaves nothing behind.
+
+    The hidden name keeps the suffix (writers choose a format by it) and holds the process's
+    number, so that two runs never share one.
+    """
+
+    def __init__(self, path: Path, *, overwrite: bool) -> None:
+        check_landing(path, overwrite=overwrite)
+        self.path = path
+        self.hidden_path = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+        self._overwrite = overwrite
+
+    def commit(self) -> None:
+        """Give the hidden file its final name; OutputError if another run was faster."""
+        check_landing(self.path, overwrite=self._overwrite)
+        try:
+            self.hidden_path.replace(self.path)
+        except OSError as error:
+            raise output_error(self.path, error) from error
+
+    def discard(self) -> None:
+        """Remove the hidden file; nothing else is touched."""
+        self.hidden_path.unlink(missing_ok=True)
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """What an operating system's refusal to write means to a user."""
+    reason = error.strerror or str(error)
+    return OutputError(
+        f"{path} could not be written ({reason}); make room there or choose another folder"
+    )

@@ -1,0 +1,135 @@
+"""The file being written: its encoder, its muxer and the streams that are copied beside it."""
+
+from __future__ import annotations
+
+import contextlib
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+from av.packet import Packet
+from av.video.frame import PictureType
+from av.video.stream import VideoStream
+
+from megafs_video.values import Frame, UInt8Array
+from megafs_video.video.colour import ColourTags, ToYuv
+from megafs_video.video.encoders import PLANNING_RATE, Encoding, open_encoder
+from megafs_video.video.passthrough import Passthrough, stream_metadata
+from megafs_video.video.probe import VideoInfo
+
+
+class MovieFile:
+    """One output; errors of FFmpeg and of the system come out as they are."""
+
+    def __init__(
+        self,
+        path: Path,
+        encoding: Encoding,
+        info: VideoInfo,
+        first: Frame,
+        *,
+        is_cut: bool,
+        end_seconds: float | None,
+        notes: list[str],
+    ) -> None:
+        self._shift_pts = first.pts if is_cut else 0
+        self._time_base = first.time_base
+        self._notes = notes
+        self._durations: dict[int, int] = {}  # pts -> ticks, of frames inside the encoder
+        height, width = first.pixels.shape[:2]
+        tags = ColourTags(
+            info.color_space, info.color_range, info.color_primaries, info.color_transfer
+        ).for_yuv(height, width)
+        self._to_yuv = ToYuv(tags, encoding.pixel_format(height, width))
+        is_mp4 = encoding.format.muxer in ("mp4", "mov")
+        self._container = av.open(
+            str(path),
+            "w",
+            format=encoding.format.muxer,
+            # An MP4 counts the picture's time in ticks of its own choice unless told.
+            container_options=(
+                {"video_track_timescale": str(self._time_base.denominator)} if is_mp4 else {}
+            ),
+        )
+        with contextlib.ExitStack() as opened:
+            opened.callback(self._close_container)
+            self._stream = self._add_stream(encoding, info, height, width, tags)
+            self._passthrough = Passthrough(
+                info.path,
+                self._container,
+                subtitle_codec=encoding.format.subtitle_codec,
+                shift=self._shift_pts * self._time_base,
+                end_seconds=end_seconds,
+                notes=notes,
+            )
+            opened.callback(self._passthrough.close)
+            self._stream.metadata.update(stream_metadata(self._passthrough.picture))
+            self._stream.disposition = self._passthrough.picture.disposition
+            self._container.start_encoding()
+            opened.pop_all()
+        if (self._time_base / cast(Fraction, self._stream.time_base)).denominator != 1:
+            notes.append(
+                f"{encoding.format.muxer} counts time in steps of {self._stream.time_base} s: "
+                "timestamps were rounded to it"
+            )
+
+    def _add_stream(
+        self, encoding: Encoding, info: VideoInfo, height: int, width: int, tags: ColourTags
+    ) -> VideoStream:
+        stream = cast(
+            VideoStream,
+            self._container.add_stream(
+                encoding.codec.encoder,
+                rate=info.frame_rate or PLANNING_RATE,
+                options=dict(encoding.options),
+            ),
+        )
+        context = stream.codec_context
+        context.height, context.width = height, width
+        context.pix_fmt = encoding.pixel_format(height, width)
+        # On the stream and on its encoder: without both a variable rate is lost.
+        stream.time_base = context.time_base = self._time_base
+        if info.sample_aspect_ratio is not None:
+            context.sample_aspect_ratio = info.sample_aspect_ratio
+        context.colorspace, context.color_range = tags.matrix, tags.range
+        context.color_primaries, context.color_trc = tags.primaries, tags.transfer
+        if encoding.codec.name == "hevc" and encoding.format.muxer in ("mp4", "mov"):
+            context.codec_tag = "hvc1"  # the only tag for HEVC that Apple's players take
+        open_encoder(context, encoding.codec)
+        return stream
+
+    def encode(self, pixels: UInt8Array, pts: int, duration: int) -> None:
+        """Add one picture, shown from ``pts`` for ``duration`` ticks."""
+        native = self._to_yuv(pixels)
+        native.pts, native.time_base = pts - self._shift_pts, self._time_base
+        native.duration = duration
+        native.pict_type = PictureType.NONE  # the encoder decides, whatever the input did
+        self._durations[native.pts] = duration
+        self._mux(self._stream.encode(native))
+
+    def finish(self) -> None:
+        """Write what the encoder holds, the rest of the copied streams and the index."""
+        self._mux(self._stream.encode(None))
+        self._passthrough.copy_until(None)
+        self._passthrough.close()
+        self._container.close()
+
+    def abandon(self) -> None:
+        """Close everything, whatever state it is in."""
+        self._passthrough.close()
+        self._close_container()
+
+    def _close_container(self) -> None:
+        with contextlib.suppress(av.FFmpegError, OSError):
+            self._container.close()
+
+    def _mux(self, packets: list[Packet[VideoStream]]) -> None:
+        for packet in packets:
+            if packet.pts is not None:
+                # Encoders that reorder frames forget how long each one lasts.
+                packet.duration = self._durations.pop(packet.pts, packet.duration)
+            ticks = packet.pts if packet.dts is None else packet.dts
+            if ticks is not None:
+                self._passthrough.copy_until(ticks * packet.time_base)
+            self._container.mux_one(packet)

@@ -1,0 +1,68 @@
+"""Turn pictures upright by the display matrix that phones write instead of turning the pixels.
+
+The matrix is FFmpeg's 3x3 in 16.16 fixed point, row by row; its upper left 2x2 part
+(a, b; c, d) sends a picture's x axis to (a, b) and its y axis to (c, d), y pointing down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import av
+import numpy as np
+
+from megafs_video.values import UInt8Array
+
+IDENTITY = (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+
+
+def display_matrix(frame: av.VideoFrame) -> tuple[int, ...]:
+    """The nine numbers that a decoded frame carries; the identity if it carries none."""
+    side_data = cast(Mapping[str, Any], frame.side_data)
+    if "DISPLAYMATRIX" not in side_data:
+        return IDENTITY
+    return tuple(np.frombuffer(bytes(side_data["DISPLAYMATRIX"]), "<i4").tolist())
+
+
+def is_transposed(matrix: Sequence[int]) -> bool:
+    """Whether width and height change places.
+
+    >>> is_transposed(IDENTITY)
+    False
+    """
+    return abs(matrix[1]) > abs(matrix[0])
+
+
+def is_mirrored(matrix: Sequence[int]) -> bool:
+    """Whether the picture is shown as in a mirror (after its rotation)."""
+    a, b, c, d = matrix[0], matrix[1], matrix[3], matrix[4]
+    return a * d - b * c < 0
+
+
+def clockwise_degrees(matrix: Sequence[int]) -> int:
+    """By how much players turn the picture clockwise: 0, 90, 180 or 270.
+
+    Other angles are taken to the nearest axis, as phones never write them.
+
+    >>> clockwise_degrees((0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30))
+    90
+    """
+    if is_transposed(matrix):
+        return 90 if matrix[1] > 0 else 270
+    return 0 if matrix[0] >= 0 else 180
+
+
+def turn_upright(pixels: UInt8Array, matrix: Sequence[int]) -> UInt8Array:
+    """The picture as players show it: uint8 [H, W, 3], contiguous.
+
+    >>> turn_upright(np.zeros((4, 6, 3), np.uint8), IDENTITY).shape
+    (4, 6, 3)
+    """
+    if is_transposed(matrix):
+        pixels = pixels.swapaxes(0, 1)
+        x_runs_back, y_runs_back = matrix[3] < 0, matrix[1] < 0
+    else:
+        x_runs_back, y_runs_back = matrix[0] < 0, matrix[4] < 0
+    pixels = pixels[:: -1 if y_runs_back else 1, :: -1 if x_runs_back else 1]
+    return np.ascontiguousarray(pixels)

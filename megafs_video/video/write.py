@@ -1,0 +1,189 @@
+"""Write frames into a file that keeps everything else of the clip they came from."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import av
+
+from megafs_video.errors import CodecError, OutputError
+from megafs_video.values import Frame
+from megafs_video.video.clip import packet_duration
+from megafs_video.video.encoders import PLANNING_RATE, Encoding, choose_encoding
+from megafs_video.video.landing import Landing, check_landing, output_error
+from megafs_video.video.movie import MovieFile
+from megafs_video.video.probe import check_time_range, probe
+
+# H.273 transfer functions of high dynamic range: PQ and HLG.
+_HDR_TRANSFERS = (16, 18)
+
+
+def check_output(
+    output: Path,
+    *,
+    like: Path,
+    codec: str = "auto",
+    quality: float | None = None,
+    preset: str | None = None,
+    overwrite: bool = False,
+) -> Encoding:
+    """Check all that can be known of an output before any work is done for it.
+
+    OutputError: the output exists (unless ``overwrite``), is the input itself, or its folder is
+    missing or not writable. CodecError: codec, quality or preset is unknown, or does not fit
+    the container or the clip's size. InputNotFoundError, VideoError: ``like`` is no clip.
+    """
+    info = probe(like)
+    if output.exists() and output.samefile(like):
+        raise OutputError(f"{output} is the input itself; choose another name")
+    check_landing(output, overwrite=overwrite)
+    encoding = choose_encoding(output, codec, quality, preset)
+    encoding.check_size(info.height, info.width)
+    return encoding
+
+
+class VideoWriter:
+    """Encodes frames into ``output`` and copies the rest of ``like`` beside them.
+
+    Used in a ``with``: the file appears under its name when the block ends well, and nothing
+    is left behind when it does not (Ctrl-C included). Frames keep their pts and time base, so
+    a variable rate stays one; with ``start_seconds`` every stream is moved back by the time of
+    the first frame written. Pictures are written upright and without a rotation flag, so that
+    players show the same. Colour tags are the input's, and the conversion follows them.
+
+    ``start_seconds`` and ``end_seconds`` are those given to ``read_frames``: they say which
+    part of the sound belongs to the frames. What could not be kept is told in ``notes``.
+
+    Raises what ``check_output`` raises, before the first frame; later OutputError (the disk is
+    full) or CodecError (the encoder or container refuses).
+    """
+
+    def __init__(
+        self,
+        output: Path,
+        *,
+        like: Path,
+        codec: str = "auto",
+        quality: float | None = None,
+        preset: str | None = None,
+        start_seconds: float | None = None,
+        end_seconds: float | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        check_time_range(start_seconds, end_seconds)
+        self.notes: list[str] = []
+        self._encoding = check_output(
+            output, like=like, codec=codec, quality=quality, preset=preset, overwrite=overwrite
+        )
+        self._info = probe(like)
+        self._is_cut = start_seconds is not None
+        self._end_seconds = end_seconds
+        self._landing = Landing(output, overwrite=overwrite)
+        self._file: MovieFile | None = None
+        self._held: Frame | None = None  # its duration is known when the next one comes
+        self._last_duration = 0  # ticks
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._discard()
+            return
+        try:
+            self._finish()
+        except BaseException:
+            self._discard()
+            raise
+
+    def write(self, frame: Frame) -> None:
+        """Add a frame; each must come after the one before it and have its size."""
+        with self._reporting():
+            if self._held is None:
+                height, width = frame.pixels.shape[:2]
+                self._encoding.check_size(height, width)
+                self._file = self._open(frame)
+            elif frame.pts <= self._held.pts or frame.time_base != self._held.time_base:
+                raise ValueError(
+                    f"frame at pts {frame.pts} ({frame.time_base} s) does not come after "
+                    f"pts {self._held.pts} ({self._held.time_base} s)"
+                )
+            elif frame.pixels.shape != self._held.pixels.shape:
+                raise ValueError(
+                    f"frame is {frame.pixels.shape}, but the first one {self._held.pixels.shape}"
+                )
+            else:
+                self._last_duration = frame.pts - self._held.pts
+                self._encode_held(self._last_duration)
+            self._held = frame
+
+    def _open(self, first: Frame) -> MovieFile:
+        info = self._info
+        height, width = first.pixels.shape[:2]
+        pixel_format = self._encoding.pixel_format(height, width)
+        if pixel_format == "yuv444p":
+            self.notes.append(
+                f"{width}x{height} is odd, so colour is stored whole (4:4:4), which some players "
+                "do not show; vp9 and av1 store odd sizes in 4:2:0"
+            )
+        if info.bits_per_component > 8:
+            self.notes.append(f"{info.bits_per_component}-bit pictures were written with 8 bits")
+        if info.color_transfer in _HDR_TRANSFERS:
+            self.notes.append("the HDR metadata of the screen it was graded on was left out")
+        return MovieFile(
+            self._landing.hidden_path,
+            self._encoding,
+            info,
+            first,
+            is_cut=self._is_cut,
+            end_seconds=self._end_seconds,
+            notes=self.notes,
+        )
+
+    def _encode_held(self, duration: int) -> None:
+        assert self._file is not None and self._held is not None
+        self._file.encode(self._held.pixels, self._held.pts, duration)
+
+    def _finish(self) -> None:
+        if self._held is None:
+            raise OutputError(f"{self._landing.path} was not written: there was no frame for it")
+        with self._reporting():
+            assert self._file is not None
+            self._encode_held(self._duration_of_last(self._held))
+            self._file.finish()
+        self._landing.commit()
+
+    def _duration_of_last(self, frame: Frame) -> int:
+        """No frame follows: ask the input; else as long as the one before, or by the rate."""
+        if frame.time_base == self._info.time_base:
+            stated = packet_duration(self._info.path, frame.pts)
+            if stated is not None:
+                return stated
+        rate = self._info.frame_rate or PLANNING_RATE
+        return self._last_duration or max(1, round(1 / rate / frame.time_base))
+
+    def _discard(self) -> None:
+        if self._file is not None:
+            self._file.abandon()
+        self._landing.discard()
+
+    @contextlib.contextmanager
+    def _reporting(self) -> Iterator[None]:
+        """Say what a failure of the system or of FFmpeg means to a user."""
+        try:
+            yield
+        except OSError as error:
+            raise output_error(self._landing.path, error) from error
+        except av.FFmpegError as error:
+            raise CodecError(
+                f"{self._landing.path} could not be written as {self._encoding.codec.name} "
+                f"({error.strerror}); try another --codec or suffix"
+            ) from error
