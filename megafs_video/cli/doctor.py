@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from megafs_video.errors import SystemLibraryError
+from megafs_video.errors import CodecError, SystemLibraryError
 from megafs_video.weights.table import TABLE, required_for
 
 
@@ -72,7 +72,6 @@ PACKAGE_VARIANTS = {
         "opencv-contrib-python-headless",
     ),
 }
-ENCODERS = ("libx264", "libx265", "libsvtav1", "libvpx-vp9", "h264_nvenc", "hevc_nvenc")
 CPU_FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "asimd")
 FEW_CORES = 4
 LITTLE_MEMORY_BYTES = 4 * 10**9
@@ -249,16 +248,18 @@ def _torch() -> Iterator[Finding]:
 def _encoders() -> Iterator[Finding]:
     if _version("av") is None:
         return
-    import av
+    from megafs_video.video.encoders import CODECS, choose_encoding
 
     found: list[str] = []
-    for name in ENCODERS:
+    for name in CODECS:
         try:
-            av.codec.Codec(name, "w")
-        except ValueError:
+            choose_encoding(Path("any.mkv"), codec=name)  # a container that holds every codec
+        except CodecError:
             continue
         found.append(name)
+    lacking = ", ".join(name for name in CODECS if name not in found)
     if found:
-        yield Finding("video encoders", f"{', '.join(found)} (nvenc needs an NVIDIA driver)")
+        shown = f"{', '.join(found)}{f' (without {lacking})' if lacking else ''}"
+        yield Finding("video encoders", shown)
     else:
-        yield Finding("video encoders", f"none of {', '.join(ENCODERS)}", Verdict.MISSING)
+        yield Finding("video encoders", f"none of {lacking}", Verdict.MISSING)
