@@ -46,7 +46,7 @@ _POSE = Gaussian(sigma_seconds=1 / 30, radius_seconds=0.11)
 _COLOUR = Gaussian(sigma_seconds=1 / 10, radius_seconds=0.21)
 
 STRENGTHS: dict[str, Strength | None] = {
-    "none": None,
+    "off": None,
     "light": Strength(constant=_SPEECH, coarse=_SPEECH, middle=_SPEECH, fine=_POSE),
     "strong": Strength(constant=_SPEECH, coarse=_POSE, middle=_SPEECH, fine=_COLOUR),
 }

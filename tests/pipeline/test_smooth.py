@@ -68,7 +68,7 @@ def test_streamed_it_equals_the_whole_clip(name: str, is_even: bool, reach: int)
 
 def test_off_gives_the_same_objects() -> None:
     clip = clip_of([0.1, 0.9, 0.3])
-    found = list(Smooth(STRENGTHS["none"])(iter(clip)))
+    found = list(Smooth(STRENGTHS["off"])(iter(clip)))
     assert all(a is b for a, b in zip(found, clip, strict=True))
     assert Smooth(None).lookahead == 0
 

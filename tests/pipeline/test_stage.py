@@ -47,7 +47,7 @@ CASES: list[Any] = [
     pytest.param(
         lambda: Transfer(FakeModel(), make_latents(0.5), 3), make_encoded, id="transfer-3"
     ),
-    pytest.param(lambda: Smooth(None), make_encoded, id="smooth-none"),
+    pytest.param(lambda: Smooth(None), make_encoded, id="smooth-off"),
     pytest.param(lambda: Smooth(STRENGTHS["light"]), make_encoded, id="smooth-light"),
     pytest.param(lambda: Smooth(STRENGTHS["strong"], 3), make_encoded, id="smooth-strong"),
     pytest.param(

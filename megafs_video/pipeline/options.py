@@ -1,0 +1,67 @@
+"""What a user can choose about a swap, checked when it is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from megafs_video.pipeline.select import FaceChoice
+from megafs_video.pipeline.smooth import STRENGTHS
+from megafs_video.video.probe import check_time_range
+
+DETECTORS = ("scrfd", "yunet")
+SMOOTHING = tuple(STRENGTHS)
+
+
+@dataclass(frozen=True)
+class SwapOptions:
+    """How to swap; every default is a good start.
+
+    ValueError names a field that is out of range; TimeRangeError says that a range is empty.
+    """
+
+    detector: str = "scrfd"  # "scrfd" (InsightFace) or "yunet" (permissively licensed)
+    face: str = "largest"  # of the target: "largest", "all", or a number counted from the left
+    reference: Path | None = None  # a picture: swap only the person in it, whatever ``face`` says
+    source_face: int | None = None  # which face of the source, 0 the leftmost; None: the only one
+    smooth: str = "light"  # "off", "light" or "strong": codes and crops over time
+    start_seconds: float | None = None  # swap from here; None: the start of the clip
+    end_seconds: float | None = None  # and up to here, exclusive; None: its end
+    codec: str = "auto"  # of the output: "h264", "hevc", "av1", "vp9", "ffv1", or by its suffix
+    quality: float | None = None  # constant rate factor, 0 the best; None: visually lossless
+    preset: str | None = None  # the encoder's speed; None: its default
+    batch_size: int | None = None  # faces a network takes at once; None: 2 on a CPU, else 8
+    overwrite: bool = False  # replace an output that exists
+    offline: bool = False  # never fetch a model file
+    max_gap_frames: int = 10  # a face that is lost for so long keeps its track
+
+    def __post_init__(self) -> None:
+        _check_choice("detector", self.detector, DETECTORS)
+        _check_choice("smooth", self.smooth, SMOOTHING)
+        FaceChoice.parse(self.face)
+        if self.source_face is not None and self.source_face < 0:
+            raise ValueError(f"SwapOptions.source_face is {self.source_face}, wanted 0 or more")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise ValueError(f"SwapOptions.batch_size is {self.batch_size}, wanted at least 1")
+        if self.max_gap_frames < 0:
+            raise ValueError(
+                f"SwapOptions.max_gap_frames is {self.max_gap_frames}, wanted 0 or more"
+            )
+        check_time_range(self.start_seconds, self.end_seconds)
+
+    def faces_per_batch(self, device_type: str) -> int:
+        """Faces that go through a network together on such a device.
+
+        >>> SwapOptions().faces_per_batch("cpu"), SwapOptions(batch_size=3).faces_per_batch("cpu")
+        (2, 3)
+        """
+        if self.batch_size is not None:
+            return self.batch_size
+        # A CPU gains little from a batch, and memory grows with it.
+        return 2 if device_type == "cpu" else 8
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        wanted = ", ".join(map(repr, choices))
+        raise ValueError(f"SwapOptions.{name} is {value!r}, wanted one of {wanted}")

@@ -1,0 +1,139 @@
+"""Everything a swap needs before its first frame: model, finders, and the source's codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from megafs_video.faces.contract import Detector, Landmarker, Recognizer
+from megafs_video.faces.mesh import build_mesh
+from megafs_video.faces.recognize import build_arcface
+from megafs_video.faces.scrfd import build_scrfd
+from megafs_video.faces.yunet import build_yunet
+from megafs_video.pipeline.contract import FaceModel
+from megafs_video.pipeline.options import SwapOptions
+from megafs_video.pipeline.pixels import to_device
+from megafs_video.pipeline.select import FaceChoice
+from megafs_video.pipeline.source import align_source, choose_source
+from megafs_video.values import AlignedCrop, Latents, UInt8Array, check_pixels
+from megafs_video.video.picture import read_picture
+from megafs_video.weights.fetch import ensure
+
+Source = Path | str | UInt8Array
+"""A picture: a file, or pixels uint8 [H, W, 3] RGB."""
+
+
+@dataclass(frozen=True)
+class Finders:
+    """What finds faces in pictures."""
+
+    detector: Detector
+    landmarker: Landmarker
+    recognizer: Recognizer | None = None  # only a reference needs one
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who takes part in a swap, ready to go."""
+
+    model: FaceModel
+    finders: Finders
+    choice: FaceChoice  # of the target's faces
+    source: AlignedCrop
+    source_latents: Latents  # N = 1, encoded once
+
+
+@contextmanager
+def prepared(
+    source: Source,
+    options: SwapOptions,
+    *,
+    model: FaceModel | str = "mobile",
+    finders: Finders | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+) -> Iterator[Cast]:
+    """The cast of a swap; finders that were built here are closed at the end.
+
+    ``device``, ``precision`` and ``threads`` are for a model that is loaded by name. What is
+    cheap to refuse is refused first: pictures are read before any model is loaded.
+    """
+    pixels = _pixels(source)
+    reference_pixels = None if options.reference is None else read_picture(options.reference)
+    if isinstance(model, str):
+        # Not for those who bring their own.
+        from megafs_video.model import load_model
+
+        loaded: FaceModel = load_model(
+            model, device=device, precision=precision, threads=threads, offline=options.offline
+        )
+    else:
+        loaded = model
+    with _finders(options) if finders is None else _kept(finders) as found:
+        crop = align_source(
+            pixels,
+            found.detector,
+            found.landmarker,
+            source_face=options.source_face,
+            crop_size=loaded.dims.crop_size,
+            name=_name(source),
+        )
+        choice = _choice(options, reference_pixels, found)
+        latents = loaded.encode(to_device([crop.pixels], loaded.device))
+        yield Cast(loaded, found, choice, crop, latents)
+
+
+def _pixels(source: Source) -> UInt8Array:
+    if isinstance(source, (str, Path)):
+        return read_picture(Path(source))
+    check_pixels("source", source)
+    return source
+
+
+def _name(source: Source) -> str:
+    return str(source) if isinstance(source, (str, Path)) else "the source picture"
+
+
+@contextmanager
+def _finders(options: SwapOptions) -> Iterator[Finders]:
+    """Finders as the options want them, from the cache or fetched into it."""
+    names = [options.detector, "face-mesh"]
+    if options.reference is not None:
+        names.append("arcface-mbf")
+    paths = ensure(names, offline=options.offline)
+    builders: dict[str, Callable[[Path], Detector]] = {"scrfd": build_scrfd, "yunet": build_yunet}
+    landmarker = build_mesh(paths["face-mesh"])
+    try:
+        yield Finders(
+            builders[options.detector](paths[options.detector]),
+            landmarker,
+            build_arcface(paths["arcface-mbf"]) if "arcface-mbf" in paths else None,
+        )
+    finally:
+        landmarker.close()
+
+
+@contextmanager
+def _kept(finders: Finders) -> Iterator[Finders]:
+    """Finders that belong to the caller: they stay open."""
+    yield finders
+
+
+def _choice(
+    options: SwapOptions, reference_pixels: UInt8Array | None, finders: Finders
+) -> FaceChoice:
+    if reference_pixels is None:
+        return FaceChoice.parse(options.face)
+    if finders.recognizer is None:
+        raise ValueError("Finders.recognizer is None, but a reference was given")
+    face = choose_source(
+        reference_pixels,
+        finders.detector,
+        finders.landmarker,
+        source_face=None,
+        name=f"the reference {options.reference}",
+    )
+    return FaceChoice("reference", reference=finders.recognizer.embed(reference_pixels, face))

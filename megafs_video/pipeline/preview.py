@@ -1,0 +1,101 @@
+"""Preview: single frames of a clip through the very same stages, without smoothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from megafs_video.pipeline.align import Align
+from megafs_video.pipeline.build import build_stages
+from megafs_video.pipeline.contract import FaceModel
+from megafs_video.pipeline.generate import Generate
+from megafs_video.pipeline.options import SwapOptions
+from megafs_video.pipeline.prepare import Finders, Source, prepared
+from megafs_video.pipeline.stage import Stage
+from megafs_video.values import AlignedCrop, Frame, FrameFaces, SwappedCrop, UInt8Array
+from megafs_video.video.sample import frames_at
+
+_DEFAULTS = SwapOptions()
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """One frame and every step on its way; ``crops`` and ``swaps`` are empty without a face."""
+
+    time_seconds: float  # that was asked for
+    source: UInt8Array  # [S, S, 3], the source's aligned crop
+    target: Frame  # as it is on screen at that time
+    crops: tuple[AlignedCrop, ...]  # what the encoder saw of each face
+    swaps: tuple[SwappedCrop, ...]  # what the generator drew, and the mask
+    blended: UInt8Array  # [H, W, 3], the frame that ``swap_video`` would write
+
+    @property
+    def seconds(self) -> float:
+        """When the frame is shown, seconds; it may have begun before the time asked for."""
+        return self.target.seconds
+
+
+def preview_frames(
+    source: Source,
+    target: Path | str,
+    times_seconds: Sequence[float],
+    *,
+    model: FaceModel | str = "mobile",
+    options: SwapOptions = _DEFAULTS,
+    finders: Finders | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+) -> Iterator[Preview]:
+    """The frames on screen at some times, in the order given, each swapped on its own.
+
+    Only what is needed is read. A blended frame equals the one that ``swap_video`` writes at
+    that time with smoothing off, as long as the same face is chosen: here each frame is the
+    first of its shot. Arguments and errors are those of ``swap_video``; a frame without a face
+    is no error.
+    """
+    options = replace(options, smooth="off")
+    frames = frames_at(Path(target), times_seconds)
+    # The first time outside the clip, or a file that is no clip, is said before a model is loaded.
+    first = next(frames, None)
+    if first is None:
+        return
+    with prepared(
+        source,
+        options,
+        model=model,
+        finders=finders,
+        device=device,
+        precision=precision,
+        threads=threads,
+    ) as cast:
+        stages = build_stages(cast, options)
+        for time_seconds, frame in zip(times_seconds, _joined(first, frames), strict=True):
+            passed = trace(stages, frame)
+            crops: FrameFaces[AlignedCrop] = passed[Align]
+            swaps: FrameFaces[SwappedCrop] = passed[Generate]
+            blended: FrameFaces[SwappedCrop] = passed[type(stages[-1])]
+            yield Preview(
+                time_seconds=time_seconds,
+                source=cast.source.pixels,
+                target=frame,
+                crops=crops.faces,
+                swaps=swaps.faces,
+                blended=blended.frame.pixels,
+            )
+
+
+def trace(stages: Sequence[Stage[Any, Any]], item: Any) -> dict[type, Any]:
+    """Send one item through stages and keep what came out of each, by the stage's class."""
+    passed: dict[type, Any] = {}
+    for stage in stages:
+        (item,) = stage(iter([item]))
+        passed[type(stage)] = item
+    return passed
+
+
+def _joined(first: Frame, rest: Iterator[Frame]) -> Iterator[Frame]:
+    yield first
+    yield from rest

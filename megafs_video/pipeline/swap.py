@@ -1,0 +1,184 @@
+"""Swap: a whole clip, from file to file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import perf_counter
+
+from megafs_video.errors import InterruptedRunError, TargetFaceError, TimeRangeError
+from megafs_video.pipeline.build import build_stages
+from megafs_video.pipeline.contract import FaceModel
+from megafs_video.pipeline.options import SwapOptions
+from megafs_video.pipeline.prepare import Cast, Finders, Source, prepared
+from megafs_video.pipeline.report import Progress, SwapReport, peak_memory_bytes
+from megafs_video.pipeline.stage import StageClock, chain
+from megafs_video.values import FrameFaces, SwappedCrop
+from megafs_video.video.probe import VideoInfo, probe
+from megafs_video.video.read import ReadLog, read_frames
+from megafs_video.video.write import VideoWriter, check_output
+
+_DEFAULTS = SwapOptions()
+
+
+@dataclass
+class _Count:
+    """What went by."""
+
+    frames: int = 0
+    frames_without_face: int = 0
+    track_ids: set[int] = field(default_factory=set)
+
+    def add(self, item: FrameFaces[SwappedCrop]) -> None:
+        self.frames += 1
+        self.frames_without_face += not item.faces
+        self.track_ids.update(face.track_id for face in item.faces)
+
+
+def swap_video(
+    source: Source,
+    target: Path | str,
+    output: Path | str,
+    *,
+    model: FaceModel | str = "mobile",
+    options: SwapOptions = _DEFAULTS,
+    finders: Finders | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> SwapReport:
+    """Give a face of the video ``target`` the identity of ``source``, and write ``output``.
+
+    Frames, timestamps and sound are the target's. The output appears whole or not at all.
+    ``model`` is a name or folder for ``load_model``, which gets ``device``, ``precision`` and
+    ``threads``, or a model that is loaded already. ``finders`` are loaded as the options say
+    unless given. ``progress`` is called after every frame, in the caller's thread.
+
+    Every ``MegafsError`` is possible; whatever can be known before the first frame is swapped
+    is said before it.
+    """
+    target, output = Path(target), Path(output)
+    started = perf_counter()
+    try:
+        info = probe(target)
+        _check_range(info, options)
+        check_output(
+            output,
+            like=target,
+            codec=options.codec,
+            quality=options.quality,
+            preset=options.preset,
+            overwrite=options.overwrite,
+        )
+        with prepared(
+            source,
+            options,
+            model=model,
+            finders=finders,
+            device=device,
+            precision=precision,
+            threads=threads,
+        ) as cast:
+            preparation_seconds = perf_counter() - started
+            return _swap(cast, info, output, options, preparation_seconds, progress)
+    except KeyboardInterrupt as error:
+        raise InterruptedRunError("stopped by Ctrl-C; no output was written") from error
+
+
+def _swap(
+    cast: Cast,
+    info: VideoInfo,
+    output: Path,
+    options: SwapOptions,
+    preparation_seconds: float,
+    progress: Callable[[Progress], None] | None,
+) -> SwapReport:
+    started = perf_counter()
+    clock, count, log = StageClock(), _Count(), ReadLog()
+    span = {"start_seconds": options.start_seconds, "end_seconds": options.end_seconds}
+    total_frames = _total_frames(info, options)
+    frames = read_frames(info.path, **span, log=log)
+    stream = chain(build_stages(cast, options), frames, clock)
+    writing_seconds = 0.0
+    with (
+        VideoWriter(
+            output,
+            like=info.path,
+            codec=options.codec,
+            quality=options.quality,
+            preset=options.preset,
+            overwrite=options.overwrite,
+            **span,
+        ) as writer,
+        closing(stream),
+    ):
+        for item in stream:
+            before_write = perf_counter()
+            writer.write(item.frame)
+            writing_seconds += perf_counter() - before_write
+            count.add(item)
+            if progress is not None:
+                progress(Progress(count.frames, total_frames))
+        if not count.track_ids:
+            raise TargetFaceError(_no_face(info, options, count.frames))
+        before_finish = perf_counter()
+    clock.add("write", writing_seconds + perf_counter() - before_finish)
+    return SwapReport(
+        frames=count.frames,
+        frames_without_face=count.frames_without_face,
+        tracks=len(count.track_ids),
+        seconds=perf_counter() - started,
+        preparation_seconds=preparation_seconds,
+        seconds_per_stage=clock.seconds(),
+        peak_memory_bytes=peak_memory_bytes(),
+        model=cast.model.name,
+        device=str(cast.model.device),
+        hashes=dict(cast.model.hashes),
+        settings=asdict(options),
+        notes=(*_damage(log), *writer.notes),
+    )
+
+
+def _check_range(info: VideoInfo, options: SwapOptions) -> None:
+    """Raise TimeRangeError if the clip, by its own claim, ends before the range begins."""
+    if options.start_seconds is None or info.duration_seconds is None:
+        return
+    end_seconds = info.start_seconds + info.duration_seconds
+    if options.start_seconds >= end_seconds:
+        raise TimeRangeError(
+            f"the range starts at {options.start_seconds} s, but {info.path} ends at "
+            f"{end_seconds:.3f} s; start before that"
+        )
+
+
+def _total_frames(info: VideoInfo, options: SwapOptions) -> int | None:
+    """How many frames the range has, by the container's claims."""
+    if info.num_frames is None or not info.duration_seconds:
+        return info.num_frames
+    clip_end = info.start_seconds + info.duration_seconds
+    start = max(options.start_seconds or 0.0, info.start_seconds)
+    end = clip_end if options.end_seconds is None else min(options.end_seconds, clip_end)
+    share = (end - start) / info.duration_seconds
+    return max(1, round(info.num_frames * min(max(share, 0.0), 1.0)))
+
+
+def _no_face(info: VideoInfo, options: SwapOptions, num_frames: int) -> str:
+    wanted, advice = "a face", "try --detector yunet, or a clip where the face is larger"
+    if options.reference is not None:
+        wanted, advice = "the person of the reference", "use a clearer --reference, or --face all"
+    elif options.face.isdigit():
+        wanted, advice = f"face {options.face}", "count from 0 at the left, or use --face all"
+    return f"none of the {num_frames} frames of {info.path} shows {wanted}; {advice}"
+
+
+def _damage(log: ReadLog) -> tuple[str, ...]:
+    """What was wrong with the target, one sentence each."""
+    counts = {
+        "damaged packets were skipped": log.num_damaged_packets,
+        "frames were damaged in part": log.num_concealed_frames,
+        "frames had no usable time of their own": log.num_repaired_times,
+    }
+    return tuple(f"{number} {what}" for what, number in counts.items() if number)

@@ -1,0 +1,262 @@
+"""From file to file, with fakes in the place of every network."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from megafs_video.errors import (
+    CodecError,
+    InputNotFoundError,
+    InterruptedRunError,
+    OutputError,
+    PictureError,
+    SourceFaceError,
+    TargetFaceError,
+    TimeRangeError,
+    VideoError,
+)
+from megafs_video.pipeline.options import SwapOptions
+from megafs_video.pipeline.report import Progress
+from megafs_video.pipeline.swap import swap_video
+from megafs_video.values import UInt8Array
+from tests.pipeline.fakes import FakeModel, draw, make_finders, write_clip
+
+SOURCE = draw([(80, 60, 220)])
+
+
+def walk(num_frames: int = 12, *, missing: frozenset[int] = frozenset()) -> list[UInt8Array]:
+    """A face that walks to the right."""
+    return [
+        draw([] if index in missing else [(50 + 3 * index, 60, 180)]) for index in range(num_frames)
+    ]
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return write_clip(tmp_path / "target.mp4", walk())
+
+
+def swap(target: Path, output: Path, **changes: Any) -> Any:
+    settings = {"source": SOURCE, "model": FakeModel(), "finders": make_finders()} | changes
+    source = settings.pop("source")
+    return swap_video(source, target, output, **settings)
+
+
+def decoded(path: Path) -> list[tuple[float, UInt8Array]]:
+    with av.open(str(path)) as container:
+        return [
+            (float(frame.time), frame.to_ndarray(format="rgb24"))
+            for frame in container.decode(video=0)
+        ]
+
+
+def check_nothing_is_left(folder: Path, *kept: str) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == sorted(kept)
+    assert not [t for t in threading.enumerate() if t.name.startswith("prefetch-")]
+
+
+def test_every_frame_is_there_at_its_time_and_the_face_is_another(
+    tmp_path: Path, target: Path
+) -> None:
+    report = swap(target, tmp_path / "out.mp4")
+    before, after = decoded(target), decoded(tmp_path / "out.mp4")
+    assert [time for time, _ in after] == [time for time, _ in before]
+    assert (report.frames, report.frames_without_face, report.tracks) == (12, 0, 1)
+    check_nothing_is_left(tmp_path, "target.mp4", "out.mp4")
+
+
+def test_a_variable_rate_stays_one(tmp_path: Path) -> None:
+    pts = [0, 1, 2, 5, 6, 10, 11, 12, 20, 21, 22, 23]
+    target = write_clip(tmp_path / "target.mkv", walk(), pts)
+    swap(target, tmp_path / "out.mkv", options=SwapOptions(smooth="strong"))
+    times = [time for time, _ in decoded(tmp_path / "out.mkv")]
+    np.testing.assert_allclose(times, np.array(pts) / 30, atol=0.001)  # matroska counts in ms
+
+
+def test_frames_without_a_face_are_counted_and_kept(tmp_path: Path) -> None:
+    target = write_clip(tmp_path / "target.mp4", walk(missing=frozenset({0, 1, 7})))
+    report = swap(target, tmp_path / "out.mp4")
+    assert (report.frames, report.frames_without_face) == (12, 3)
+
+
+def test_all_faces_are_swapped_if_asked(tmp_path: Path) -> None:
+    pictures = [draw([(40, 60, 170), (120, 60, 200)]) for _ in range(6)]
+    target = write_clip(tmp_path / "target.mp4", pictures)
+    assert swap(target, tmp_path / "one.mp4").tracks == 1
+    report = swap(target, tmp_path / "all.mp4", options=SwapOptions(face="all"))
+    assert report.tracks == 2
+
+
+def test_a_part_of_the_clip_is_swapped_alone(tmp_path: Path, target: Path) -> None:
+    options = SwapOptions(start_seconds=0.1, end_seconds=0.3)
+    seen: list[Progress] = []
+    report = swap(target, tmp_path / "out.mp4", options=options, progress=seen.append)
+    assert report.frames == 6
+    assert seen[-1] == Progress(6, 6)
+
+
+def test_a_damaged_end_is_told(tmp_path: Path) -> None:
+    whole = write_clip(tmp_path / "whole.ts", walk(40))
+    target = tmp_path / "target.ts"
+    target.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    report = swap(target, tmp_path / "out.mp4")
+    assert 0 < report.frames < 40
+
+
+def test_the_report_tells_what_was_done(tmp_path: Path, target: Path) -> None:
+    report = swap(target, tmp_path / "out.mp4", options=SwapOptions(batch_size=3))
+    assert report.seconds > 0
+    assert report.preparation_seconds > 0
+    assert 0 < report.network_share <= 1
+    assert list(report.seconds_per_stage) == [
+        *("decode", "detect", "track", "select", "align", "encode", "transfer", "smooth"),
+        *("generate", "blend", "write"),
+    ]
+    assert all(seconds >= 0 for seconds in report.seconds_per_stage.values())
+    found = json.loads(report.to_json())
+    assert found["model"] == "fake"
+    assert found["settings"]["batch_size"] == 3
+    assert found["frames_per_second"] > 0
+
+
+def test_progress_is_told_after_every_frame(tmp_path: Path, target: Path) -> None:
+    seen: list[Progress] = []
+    swap(target, tmp_path / "out.mp4", progress=seen.append)
+    assert seen == [Progress(number, 12) for number in range(1, 13)]
+
+
+def test_the_source_is_encoded_once(tmp_path: Path, target: Path) -> None:
+    model = FakeModel()
+    swap(target, tmp_path / "out.mp4", model=model, options=SwapOptions(batch_size=4))
+    assert model.batch_sizes == [1, 4, 4, 4]
+
+
+def test_a_clip_without_a_face_gives_no_output(tmp_path: Path) -> None:
+    target = write_clip(tmp_path / "target.mp4", [draw([]) for _ in range(5)])
+    with pytest.raises(TargetFaceError, match=r"none of the 5 frames of .* shows a face"):
+        swap(target, tmp_path / "out.mp4")
+    check_nothing_is_left(tmp_path, "target.mp4")
+
+
+def test_a_face_number_that_never_comes_is_named(tmp_path: Path, target: Path) -> None:
+    with pytest.raises(TargetFaceError, match="shows face 4; count from 0 at the left"):
+        swap(target, tmp_path / "out.mp4", options=SwapOptions(face="4"))
+    check_nothing_is_left(tmp_path, "target.mp4")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"source": draw([])}, SourceFaceError),
+        ({"source": draw([(40, 60, 200), (120, 60, 200)])}, SourceFaceError),
+        ({"source": Path("no such picture.png")}, InputNotFoundError),
+        ({"options": SwapOptions(codec="cinepak")}, CodecError),
+        ({"options": SwapOptions(reference=Path("nobody.png"))}, InputNotFoundError),
+        ({"options": SwapOptions(start_seconds=99.0)}, TimeRangeError),
+    ],
+)
+def test_bad_input_is_refused_before_a_frame_is_read(
+    tmp_path: Path,
+    target: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    error: type[Exception],
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a frame was read")
+
+    monkeypatch.setattr("megafs_video.pipeline.swap.read_frames", refuse)
+    with pytest.raises(error):
+        swap(target, tmp_path / "out.mp4", **changes)
+    check_nothing_is_left(tmp_path, "target.mp4")
+
+
+def test_files_that_are_something_else_are_refused(tmp_path: Path, target: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("not a picture")
+    with pytest.raises(VideoError):
+        swap(text, tmp_path / "out.mp4")
+    with pytest.raises(PictureError):
+        swap(target, tmp_path / "out.mp4", source=text)
+    with pytest.raises(InputNotFoundError):
+        swap(tmp_path / "missing.mp4", tmp_path / "out.mp4")
+
+
+def test_an_output_is_not_replaced_unless_allowed(tmp_path: Path, target: Path) -> None:
+    output = tmp_path / "out.mp4"
+    output.write_bytes(b"precious")
+    with pytest.raises(OutputError, match="exists already"):
+        swap(target, output)
+    assert output.read_bytes() == b"precious"
+    swap(target, output, options=SwapOptions(overwrite=True))
+    assert len(decoded(output)) == 12
+
+
+class FailingModel(FakeModel):
+    """Breaks in the middle of a clip."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+    def generate(self, latents: Any) -> Any:
+        if len(self.batch_sizes) > 4:
+            raise self.error
+        return super().generate(latents)
+
+
+def test_a_failing_network_leaves_no_file_and_no_thread(tmp_path: Path, target: Path) -> None:
+    model = FailingModel(ArithmeticError("out of numbers"))
+    with pytest.raises(ArithmeticError, match="out of numbers"):
+        swap(target, tmp_path / "out.mp4", model=model)
+    check_nothing_is_left(tmp_path, "target.mp4")
+
+
+def test_ctrl_c_leaves_no_file_and_no_thread(tmp_path: Path, target: Path) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.frames == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(InterruptedRunError, match="no output was written"):
+        swap(target, tmp_path / "out.mp4", progress=interrupt)
+    check_nothing_is_left(tmp_path, "target.mp4")
+
+
+def test_no_more_frames_are_alive_in_a_long_clip_than_in_a_short_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from megafs_video.pipeline import swap as module
+
+    def most_alive(num_frames: int) -> int:
+        target = write_clip(tmp_path / f"{num_frames}.mp4", walk(1) * num_frames)
+        num_read = num_written = most = 0
+        read_frames = module.read_frames
+
+        def counted(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            nonlocal num_read, most
+            for frame in read_frames(*args, **kwargs):
+                num_read += 1
+                most = max(most, num_read - num_written)
+                yield frame
+
+        def written(progress: Progress) -> None:
+            nonlocal num_written
+            num_written = progress.frames
+
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "read_frames", counted)
+            options = SwapOptions(smooth="strong")
+            swap(target, tmp_path / f"{num_frames}-out.mp4", options=options, progress=written)
+        return most
+
+    # Three queues of 4, two windows of 8, a batch of 2, and a frame in each hand.
+    assert most_alive(60) <= 40
+    assert most_alive(240) <= 40
