@@ -13,8 +13,9 @@ from megafs_video.faces.contract import Recognizer
 from megafs_video.values import FloatArray, FrameFaces, TrackedFace, check_shape
 
 MIN_COSINE = 0.3
-"""Two faces are one person's if their identities agree this much: with ArcFace MobileFaceNet,
-unrelated people are near 0 and seldom above 0.25."""
+"""Two faces are one person's if their identities agree this much. ArcFace MobileFaceNet on 69
+photographs: 99 % of the pairs of strangers below 0.17 and the most alike at 0.25; frames of one
+person in one clip at 0.52 or more."""
 
 # A track is judged by its first frames, all seen before any of them is let through.
 _FRAMES_TO_JUDGE = 5

@@ -14,11 +14,11 @@ def changes(pictures: list[UInt8Array]) -> list[Change]:
 
 def noisy(pixels: UInt8Array, seed: int) -> UInt8Array:
     noise = np.random.default_rng(seed).normal(0, 8, pixels.shape)
-    return np.clip(pixels + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pixels + noise, 0, 255), dtype=np.uint8)
 
 
 def brightened(pixels: UInt8Array, factor: float, offset: float) -> UInt8Array:
-    return np.clip(pixels * factor + offset, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pixels * factor + offset, 0, 255), dtype=np.uint8)
 
 
 def test_another_scene_is_a_cut_at_its_first_frame() -> None:
