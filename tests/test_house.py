@@ -18,6 +18,7 @@ FLOORS = (
     {"__init__", "__main__", "cli"},
     {"pipeline", "training", "evaluation", "datasets"},
     {"model"},
+    {"parts"},
     {"networks", "trajectories", "geometry", "faces", "video", "weights"},
     {"values"},
     {"errors"},

@@ -26,7 +26,7 @@ class FrontDoor(TyperGroup):
         except MegafsError as error:
             leave(error, debug=ctx.params["debug"])
         except KeyboardInterrupt as error:
-            interrupted = InterruptedRunError("stopped by Ctrl-C; no output was written")
+            interrupted = InterruptedRunError("stopped by Ctrl-C; nothing unfinished is left")
             interrupted.__cause__ = error
             leave(interrupted, debug=ctx.params["debug"])
 

@@ -1,0 +1,61 @@
+"""The command ``megafs-video``: its verbs, and what is said before any of them."""
+
+from __future__ import annotations
+
+import signal
+from typing import Annotated
+
+import typer
+
+from megafs_video import __version__
+from megafs_video.cli import models
+from megafs_video.cli.doctor import doctor
+from megafs_video.cli.failure import FrontDoor
+from megafs_video.cli.preview import preview
+from megafs_video.cli.swap import swap
+
+app = typer.Typer(
+    cls=FrontDoor,
+    name="megafs-video",
+    help="Give the person in a video another person's face, and keep everything else.",
+    epilog="Only with the consent of everyone concerned. Examples and exit codes: README.md",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command("swap")(swap)
+app.command("preview")(preview)
+app.add_typer(models.app, name="models")
+app.command("doctor")(doctor)
+
+
+def print_version(is_wanted: bool) -> None:
+    """Print the version and exit, if it is wanted."""
+    if is_wanted:
+        print(f"megafs-video {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def before_any_verb(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug", envvar="MEGAFS_DEBUG", help="Show the traceback of an error as well."
+        ),
+    ] = False,
+) -> None:
+    """Give the person in a video another person's face, and keep everything else."""
+
+
+def main() -> None:
+    """Run the verb that the command line names and exit with its code."""
+    # A polite kill cleans up as Ctrl-C does: threads end and the unfinished output goes.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    app()

@@ -1,0 +1,259 @@
+"""Arguments and options that several verbs share, with the words that explain them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from megafs_video.cli.progress import ProgressKind
+from megafs_video.cli.times import parse_time
+
+
+class Detector(StrEnum):
+    """Choices of ``--detector``."""
+
+    SCRFD = "scrfd"
+    YUNET = "yunet"
+
+
+class Smoothing(StrEnum):
+    """Choices of ``--smooth``."""
+
+    OFF = "off"
+    LIGHT = "light"
+    STRONG = "strong"
+
+
+class Device(StrEnum):
+    """Choices of ``--device``."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
+
+
+class Precision(StrEnum):
+    """Choices of ``--precision``."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+def parse_face(text: str) -> str:
+    """``largest``, ``all`` or a number from 0; anything else is a usage error.
+
+    >>> parse_face("all"), parse_face("2")
+    ('all', '2')
+    """
+    if text in ("largest", "all") or (text.isascii() and text.isdecimal()):
+        return text
+    raise typer.BadParameter(f"{text!r} is not a choice; use largest, all or a number from 0")
+
+
+_FACES = "Whose face"
+_PART = "Which part"
+_OUTPUT = "The output"
+_MACHINE = "The machine"
+_TALK = "What is said"
+
+SourceArgument = Annotated[
+    Path,
+    typer.Argument(metavar="SOURCE", help="Picture of the face to put in: sharp, from the front."),
+]
+TargetArgument = Annotated[
+    Path, typer.Argument(metavar="TARGET", help="Video to put the face into; it is only read.")
+]
+OutputArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="OUTPUT",
+        help="Video to write: .mp4, .m4v, .mov, .mkv or .webm. It appears when it is whole.",
+    ),
+]
+
+FaceOption = Annotated[
+    str,
+    typer.Option(
+        "--face",
+        parser=parse_face,
+        metavar="largest|all|N",
+        help="Which face of the video to swap: the largest, every one, or number N of a shot, "
+        "0 being the leftmost.",
+        rich_help_panel=_FACES,
+    ),
+]
+ReferenceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--reference",
+        metavar="IMAGE",
+        help="Swap only the person who is in this picture, wherever they are; instead of --face.",
+        rich_help_panel=_FACES,
+    ),
+]
+SourceFaceOption = Annotated[
+    int | None,
+    typer.Option(
+        "--source-face",
+        min=0,
+        metavar="N",
+        help="Which face of SOURCE to take, if it shows several: 0 is the leftmost.",
+        rich_help_panel=_FACES,
+    ),
+]
+DetectorOption = Annotated[
+    Detector,
+    typer.Option(
+        "--detector",
+        help="What finds faces: scrfd (InsightFace, non-commercial) or yunet (MIT).",
+        rich_help_panel=_FACES,
+    ),
+]
+StartOption = Annotated[
+    float | None,
+    typer.Option(
+        "--start",
+        parser=parse_time,
+        metavar="TIME",
+        help="Begin here: seconds or [[HH:]MM:]SS[.mmm]. Default: the first frame.",
+        rich_help_panel=_PART,
+    ),
+]
+EndOption = Annotated[
+    float | None,
+    typer.Option(
+        "--end",
+        parser=parse_time,
+        metavar="TIME",
+        help="End before this time, written as for --start. Default: the last frame.",
+        rich_help_panel=_PART,
+    ),
+]
+SmoothOption = Annotated[
+    Smoothing,
+    typer.Option(
+        "--smooth",
+        help="How much to calm the new face over time. Speech and blinks are kept in all.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+CodecOption = Annotated[
+    str,
+    typer.Option(
+        "--codec",
+        metavar="auto|h264|hevc|av1|vp9|ffv1",
+        help="How to compress the picture; auto goes by the name of OUTPUT.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+QualityOption = Annotated[
+    float | None,
+    typer.Option(
+        "--quality",
+        metavar="NUMBER",
+        help="Constant rate factor: 0 is the best and largest, 51 (h264, hevc) or 63 (av1, vp9) "
+        "the worst. Default: no loss that an eye can see.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+PresetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME",
+        help="How hard the codec tries to make the file small: ultrafast to veryslow for h264 and "
+        "hevc, a number (small is slow) for av1 and vp9.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace what exists under that name.", rich_help_panel=_OUTPUT
+    ),
+]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Write what happened as JSON: frames, tracks, seconds per stage, memory, model, "
+        "hashes, settings.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="NAME|FOLDER",
+        help="The model: a name, or a folder with one that you trained.",
+        rich_help_panel=_MACHINE,
+    ),
+]
+DeviceOption = Annotated[
+    Device,
+    typer.Option(
+        "--device",
+        help="Where the networks run; auto takes a graphics card if there is one.",
+        rich_help_panel=_MACHINE,
+    ),
+]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(
+        "--precision",
+        help="Numbers the networks use; auto is right unless you compare.",
+        rich_help_panel=_MACHINE,
+    ),
+]
+BatchSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size",
+        min=1,
+        metavar="N",
+        help="Faces that a network takes at once: more needs more memory. Default: by the device.",
+        rich_help_panel=_MACHINE,
+    ),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        metavar="N",
+        help="CPU threads of the networks. Default: every core.",
+        rich_help_panel=_MACHINE,
+    ),
+]
+OfflineOption = Annotated[
+    bool,
+    typer.Option(
+        "--offline",
+        help="Never fetch a model file; fail if one is missing.",
+        rich_help_panel=_MACHINE,
+    ),
+]
+QuietOption = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Say nothing but errors, and which files are fetched under which licence.",
+        rich_help_panel=_TALK,
+    ),
+]
+ProgressOption = Annotated[
+    ProgressKind,
+    typer.Option(
+        "--progress",
+        help="On stderr: a bar, lines of JSON (frames, total, fps, eta_seconds), or nothing.",
+        rich_help_panel=_TALK,
+    ),
+]

@@ -1,0 +1,139 @@
+"""``megafs-video swap``: a whole clip, from file to file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from megafs_video.cli import options as words
+from megafs_video.cli.fetching import fetch_missing
+from megafs_video.cli.progress import ProgressKind, show_progress
+
+if TYPE_CHECKING:
+    from megafs_video.pipeline.options import SwapOptions
+    from megafs_video.pipeline.report import SwapReport
+
+
+def swap(
+    source: words.SourceArgument,
+    target: words.TargetArgument,
+    output: words.OutputArgument,
+    face: words.FaceOption = "largest",
+    reference: words.ReferenceOption = None,
+    source_face: words.SourceFaceOption = None,
+    detector: words.DetectorOption = words.Detector.SCRFD,
+    start: words.StartOption = None,
+    end: words.EndOption = None,
+    smooth: words.SmoothOption = words.Smoothing.LIGHT,
+    codec: words.CodecOption = "auto",
+    quality: words.QualityOption = None,
+    preset: words.PresetOption = None,
+    overwrite: words.OverwriteOption = False,
+    report: words.ReportOption = None,
+    model: words.ModelOption = "mobile",
+    device: words.DeviceOption = words.Device.AUTO,
+    precision: words.PrecisionOption = words.Precision.AUTO,
+    batch_size: words.BatchSizeOption = None,
+    threads: words.ThreadsOption = None,
+    offline: words.OfflineOption = False,
+    quiet: words.QuietOption = False,
+    progress: words.ProgressOption = ProgressKind.RICH,
+) -> None:
+    """Put the face of SOURCE into the video TARGET and write OUTPUT, with its sound and timing.
+
+    Use pictures of people who agreed, or of people who do not exist.
+    """
+    from megafs_video.pipeline.options import SwapOptions
+    from megafs_video.pipeline.swap import swap_video
+
+    chosen = SwapOptions(
+        detector=detector.value,
+        face=face,
+        reference=reference,
+        source_face=source_face,
+        smooth=smooth.value,
+        start_seconds=start,
+        end_seconds=end,
+        codec=codec,
+        quality=quality,
+        preset=preset,
+        batch_size=batch_size,
+        overwrite=overwrite,
+        offline=offline,
+    )
+    kind = ProgressKind.NONE if quiet else progress
+    check_files(source, target, output, report, chosen)
+    fetch_missing(model, chosen.detector, reference, offline=offline, progress=kind)
+    with show_progress(kind, title="Swapping") as show:
+        found = swap_video(
+            source,
+            target,
+            output,
+            model=model,
+            options=chosen,
+            device=device.value,
+            precision=precision.value,
+            threads=threads,
+            progress=lambda now: show(now.frames, now.total_frames),
+        )
+    if report is not None:
+        write_report(report, found.to_json(), overwrite=overwrite)
+    if not quiet:
+        for note in found.notes:
+            print(f"note: {note}", file=sys.stderr)
+        print(summary(output, found))
+
+
+def check_files(
+    source: Path, target: Path, output: Path, report: Path | None, chosen: SwapOptions
+) -> None:
+    """Refuse what can be refused before a model file is fetched: ``swap_video`` would come later.
+
+    Errors are those of ``swap_video``; OutputError also for the report.
+    """
+    from megafs_video.video.landing import check_landing
+    from megafs_video.video.picture import read_picture
+    from megafs_video.video.write import check_output
+
+    check_output(
+        output,
+        like=target,
+        codec=chosen.codec,
+        quality=chosen.quality,
+        preset=chosen.preset,
+        overwrite=chosen.overwrite,
+    )
+    for picture in filter(None, (source, chosen.reference)):
+        read_picture(picture)
+    if report is not None:
+        taken = {path.resolve() for path in filter(None, (source, target, output))}
+        if report.resolve() in taken:
+            raise typer.BadParameter(f"--report {report} is one of the other files; name another")
+        check_landing(report, overwrite=chosen.overwrite)
+
+
+def write_report(path: Path, text: str, *, overwrite: bool) -> None:
+    """Write the report whole or not at all; OutputError if it cannot be written."""
+    from megafs_video.video.landing import Landing, output_error
+
+    landing = Landing(path, overwrite=overwrite)
+    try:
+        landing.hidden_path.write_text(text + "\n", encoding="utf-8")
+        landing.commit()
+    except OSError as error:
+        raise output_error(path, error) from error
+    finally:
+        landing.discard()
+
+
+def summary(output: Path, found: SwapReport) -> str:
+    """One line on what was done."""
+    faceless = found.frames_without_face
+    without = f", {faceless} of them without a face" if faceless else ""
+    return (
+        f"{output}: {found.frames} frames{without}, "
+        f"{found.seconds:.1f} s, {found.frames_per_second:.2f} frames per second"
+    )
