@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain as chain_iterables
 from pathlib import Path
 from typing import Any
 
 from megafs_video.pipeline.align import Align
+from megafs_video.pipeline.blend import Blend
 from megafs_video.pipeline.build import build_stages
 from megafs_video.pipeline.contract import FaceModel
 from megafs_video.pipeline.generate import Generate
 from megafs_video.pipeline.options import SwapOptions
+from megafs_video.pipeline.prefetch import close
 from megafs_video.pipeline.prepare import Finders, Source, prepared
 from megafs_video.pipeline.stage import Stage
 from megafs_video.values import AlignedCrop, Frame, FrameFaces, SwappedCrop, UInt8Array
@@ -58,33 +61,42 @@ def preview_frames(
     """
     options = replace(options, smooth="off")
     frames = frames_at(Path(target), times_seconds)
-    # The first time outside the clip, or a file that is no clip, is said before a model is loaded.
-    first = next(frames, None)
-    if first is None:
-        return
-    with prepared(
-        source,
-        options,
-        model=model,
-        finders=finders,
-        device=device,
-        precision=precision,
-        threads=threads,
-    ) as cast:
-        stages = build_stages(cast, options)
-        for time_seconds, frame in zip(times_seconds, _joined(first, frames), strict=True):
-            passed = trace(stages, frame)
-            crops: FrameFaces[AlignedCrop] = passed[Align]
-            swaps: FrameFaces[SwappedCrop] = passed[Generate]
-            blended: FrameFaces[SwappedCrop] = passed[type(stages[-1])]
-            yield Preview(
-                time_seconds=time_seconds,
-                source=cast.source.pixels,
-                target=frame,
-                crops=crops.faces,
-                swaps=swaps.faces,
-                blended=blended.frame.pixels,
-            )
+    try:
+        # A time outside the clip, or a file that is none, is said before a model is loaded.
+        first = next(frames, None)
+        if first is None:
+            return
+        with prepared(
+            source,
+            options,
+            model=model,
+            finders=finders,
+            device=device,
+            precision=precision,
+            threads=threads,
+        ) as cast:
+            stages = build_stages(cast, options)
+            all_frames = chain_iterables([first], frames)
+            for time_seconds, frame in zip(times_seconds, all_frames, strict=True):
+                yield _preview(time_seconds, frame, cast.source.pixels, trace(stages, frame))
+    finally:
+        close(frames)
+
+
+def _preview(
+    time_seconds: float, frame: Frame, source: UInt8Array, passed: dict[type, Any]
+) -> Preview:
+    crops: FrameFaces[AlignedCrop] = passed[Align]
+    swaps: FrameFaces[SwappedCrop] = passed[Generate]
+    blended: FrameFaces[SwappedCrop] = passed[Blend]
+    return Preview(
+        time_seconds=time_seconds,
+        source=source,
+        target=frame,
+        crops=crops.faces,
+        swaps=swaps.faces,
+        blended=blended.frame.pixels,
+    )
 
 
 def trace(stages: Sequence[Stage[Any, Any]], item: Any) -> dict[type, Any]:
@@ -94,8 +106,3 @@ def trace(stages: Sequence[Stage[Any, Any]], item: Any) -> dict[type, Any]:
         (item,) = stage(iter([item]))
         passed[type(stage)] = item
     return passed
-
-
-def _joined(first: Frame, rest: Iterator[Frame]) -> Iterator[Frame]:
-    yield first
-    yield from rest

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from megafs_video.pipeline.window import Window, centred_windows
 from megafs_video.trajectories.kernels import Gaussian, Kernel, SavitzkyGolay
 from megafs_video.values import EncodedFace, FloatArray, FrameFaces, Latents
 
@@ -52,14 +52,8 @@ STRENGTHS: dict[str, Strength | None] = {
 }
 
 
-@dataclass(frozen=True)
-class _Moment:
-    """The codes of one track in one frame."""
-
-    frame_index: int
-    seconds: float
-    constant: FloatArray  # [512, 4, 4]
-    styles: FloatArray  # [L, 512]
+_Codes = tuple[FloatArray, FloatArray]
+"""C [512, 4, 4] and the styles [L, 512] of one face."""
 
 
 @dataclass(frozen=True)
@@ -91,72 +85,33 @@ class Smooth:
         if self.strength is None:
             yield from items
             return
-        radius_seconds = max(kernel.radius_seconds for kernel in self.strength.kernels)
-        waiting: deque[FrameFaces[EncodedFace]] = deque()
-        tracks: dict[int, deque[_Moment]] = {}
-        first_index = 0  # of the frame that waits longest
-        for frame_index, item in enumerate(items):
-            waiting.append(item)
-            for face in item.faces:
-                moments = tracks.setdefault(face.track_id, deque())
-                moments.append(_moment(frame_index, item.frame.seconds, face))
-            while len(waiting) > self.lookahead or (
-                item.frame.seconds - waiting[0].frame.seconds > radius_seconds
-            ):
-                yield self._smooth(self.strength, waiting.popleft(), first_index, tracks)
-                first_index += 1
-                _forget(tracks, before_index=first_index - self.lookahead)
-        while waiting:
-            yield self._smooth(self.strength, waiting.popleft(), first_index, tracks)
-            first_index += 1
-
-    def _smooth(
-        self,
-        strength: Strength,
-        item: FrameFaces[EncodedFace],
-        frame_index: int,
-        tracks: dict[int, deque[_Moment]],
-    ) -> FrameFaces[EncodedFace]:
-        faces = []
-        for face in item.faces:
-            window = [
-                moment
-                for moment in tracks[face.track_id]
-                if abs(moment.frame_index - frame_index) <= self.max_lookahead_frames
-            ]
-            latents = smooth_latents(strength, window, item.frame.seconds)
-            faces.append(replace(face, latents=latents))
-        return FrameFaces(item.frame, tuple(faces))
+        windows_of_items = centred_windows(
+            items,
+            _codes,
+            radius_seconds=max(kernel.radius_seconds for kernel in self.strength.kernels),
+            max_frames=self.max_lookahead_frames,
+        )
+        for item, windows in windows_of_items:
+            faces = tuple(
+                replace(face, latents=smooth_latents(self.strength, window, item.frame.seconds))
+                for face, window in zip(item.faces, windows, strict=True)
+            )
+            yield FrameFaces(item.frame, faces)
 
 
-def smooth_latents(strength: Strength, window: Sequence[_Moment], centre_seconds: float) -> Latents:
+def smooth_latents(strength: Strength, window: Window[_Codes], centre_seconds: float) -> Latents:
     """Codes at the centre of a window (N = 1) of one track."""
     offsets = np.array([moment.seconds - centre_seconds for moment in window])  # [K]
     weights = {kernel: kernel.weights(offsets) for kernel in strength.kernels}
-    constant = np.einsum(
-        "k,kchw->chw",
-        weights[strength.constant],
-        np.stack([moment.constant for moment in window]),
-    )
-    per_style = [weights[strength.of_style(index)] for index in range(len(window[0].styles))]
-    styles = np.einsum(
-        "lk,kld->ld", np.stack(per_style), np.stack([moment.styles for moment in window])
-    )
+    constants, styles = zip(*(moment.value for moment in window), strict=True)
+    constant = np.einsum("k,kchw->chw", weights[strength.constant], np.stack(constants))
+    per_style = [weights[strength.of_style(index)] for index in range(len(styles[0]))]  # L of [K]
+    smooth_styles = np.einsum("lk,kld->ld", np.stack(per_style), np.stack(styles))
     return Latents(
         torch.from_numpy(constant.astype(np.float32))[None],
-        torch.from_numpy(styles.astype(np.float32))[None],
+        torch.from_numpy(smooth_styles.astype(np.float32))[None],
     )
 
 
-def _moment(frame_index: int, seconds: float, face: EncodedFace) -> _Moment:
-    constant, styles = face.latents.constant[0].numpy(), face.latents.styles[0].numpy()
-    return _Moment(frame_index, seconds, constant, styles)
-
-
-def _forget(tracks: dict[int, deque[_Moment]], before_index: int) -> None:
-    """Drop what no coming window reaches, and tracks of which nothing is left."""
-    for track_id, moments in list(tracks.items()):
-        while moments and moments[0].frame_index < before_index:
-            moments.popleft()
-        if not moments:
-            del tracks[track_id]
+def _codes(face: EncodedFace) -> _Codes:
+    return face.latents.constant[0].numpy(), face.latents.styles[0].numpy()

@@ -27,6 +27,7 @@ from megafs_video.pipeline.options import SwapOptions
 from megafs_video.pipeline.report import Progress
 from megafs_video.pipeline.swap import swap_video
 from megafs_video.values import UInt8Array
+from megafs_video.video.picture import write_picture
 from tests.pipeline.fakes import FakeModel, draw, make_finders, write_clip
 
 SOURCE = draw([(80, 60, 220)])
@@ -93,6 +94,28 @@ def test_all_faces_are_swapped_if_asked(tmp_path: Path) -> None:
     assert swap(target, tmp_path / "one.mp4").tracks == 1
     report = swap(target, tmp_path / "all.mp4", options=SwapOptions(face="all"))
     assert report.tracks == 2
+
+
+RED, BLUE = (255, 130, 130), (130, 130, 255)
+
+
+def test_only_the_person_of_the_reference_is_swapped(tmp_path: Path) -> None:
+    pictures = [draw([(40, 60, RED), (120, 60, BLUE)]) for _ in range(8)]
+    target = write_clip(tmp_path / "target.mp4", pictures)
+    reference = tmp_path / "blue.png"
+    write_picture(reference, draw([(80, 60, BLUE)]))
+    seen = decoded(target)[4][1].astype(int)
+    report = swap(target, tmp_path / "out.mp4", options=SwapOptions(reference=reference))
+    change = np.abs(decoded(tmp_path / "out.mp4")[4][1] - seen)
+    assert report.tracks == 1
+    assert change[50:70, 110:130].mean() > 3 * change[50:70, 30:50].mean()
+
+
+def test_a_reference_who_never_comes_is_no_face(tmp_path: Path, target: Path) -> None:
+    reference = tmp_path / "red.png"
+    write_picture(reference, draw([(80, 60, RED)]))
+    with pytest.raises(TargetFaceError, match="shows the person of the reference"):
+        swap(target, tmp_path / "out.mp4", options=SwapOptions(reference=reference))
 
 
 def test_a_part_of_the_clip_is_swapped_alone(tmp_path: Path, target: Path) -> None:
