@@ -58,9 +58,7 @@ def test_each_face_gets_its_own_codes(model: FakeModel) -> None:
             )
 
 
-@pytest.mark.parametrize(
-    ("batch_size", "expected"), [(1, [1] * 12), (4, [4, 4, 4]), (100, [12])]
-)
+@pytest.mark.parametrize(("batch_size", "expected"), [(1, [1] * 12), (4, [4, 4, 4]), (100, [12])])
 def test_faces_of_consecutive_frames_share_a_batch(
     model: FakeModel, batch_size: int, expected: list[int]
 ) -> None:
