@@ -61,18 +61,28 @@ _OUTPUT = "The output"
 _MACHINE = "The machine"
 _TALK = "What is said"
 
+# Files come with ``readable=False``: whether one can be read is for the job to say, with its own
+# exit code, and not a question of how the command line was written.
 SourceArgument = Annotated[
     Path,
-    typer.Argument(metavar="SOURCE", help="Picture of the face to put in: sharp, from the front."),
+    typer.Argument(
+        metavar="SOURCE",
+        help="Picture of the face to put in: sharp, from the front.",
+        readable=False,
+    ),
 ]
 TargetArgument = Annotated[
-    Path, typer.Argument(metavar="TARGET", help="Video to put the face into; it is only read.")
+    Path,
+    typer.Argument(
+        metavar="TARGET", help="Video to put the face into; it is only read.", readable=False
+    ),
 ]
 OutputArgument = Annotated[
     Path,
     typer.Argument(
         metavar="OUTPUT",
         help="Video to write: .mp4, .m4v, .mov, .mkv or .webm. It appears when it is whole.",
+        readable=False,
     ),
 ]
 
@@ -92,6 +102,7 @@ ReferenceOption = Annotated[
     typer.Option(
         "--reference",
         metavar="IMAGE",
+        readable=False,
         help="Swap only the person who is in this picture, wherever they are; instead of --face.",
         rich_help_panel=_FACES,
     ),
@@ -182,6 +193,7 @@ ReportOption = Annotated[
     typer.Option(
         "--report",
         metavar="FILE",
+        readable=False,
         help="Write what happened as JSON: frames, tracks, seconds per stage, memory, model, "
         "hashes, settings.",
         rich_help_panel=_OUTPUT,

@@ -36,6 +36,7 @@ def preview(
             "--output",
             "-o",
             metavar="FOLDER|NAME",
+            readable=False,
             help="A folder, or a picture's name (.png, .jpg, .webp) in which {time} stands for "
             "the time, such as 00-01-30.000.",
         ),
