@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -13,10 +14,15 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from megafs_video.values import Frame, UInt8Array
+from megafs_video.video.clip import open_container
 from megafs_video.video.colour import ColourTags, ToYuv
 from megafs_video.video.encoders import PLANNING_RATE, Encoding, open_encoder
 from megafs_video.video.passthrough import Passthrough, stream_metadata
 from megafs_video.video.probe import VideoInfo
+
+# The largest clock that an MP4's header can hold, and the one it gets without being told.
+_MAX_MP4_CLOCK = 2**31 - 1
+_DEFAULT_MP4_CLOCK = 1000
 
 
 class MovieFile:
@@ -35,6 +41,8 @@ class MovieFile:
     ) -> None:
         self._shift_pts = first.pts if is_cut else 0
         self._time_base = first.time_base
+        self._path = path
+        self._muxer = encoding.format.muxer
         self._notes = notes
         self._durations: dict[int, int] = {}  # pts -> ticks, of frames inside the encoder
         height, width = first.pixels.shape[:2]
@@ -42,14 +50,14 @@ class MovieFile:
             info.color_space, info.color_range, info.color_primaries, info.color_transfer
         ).for_yuv(height, width)
         self._to_yuv = ToYuv(tags, encoding.pixel_format(height, width))
-        is_mp4 = encoding.format.muxer in ("mp4", "mov")
         self._container = av.open(
             str(path),
             "w",
             format=encoding.format.muxer,
-            # An MP4 counts the picture's time in ticks of its own choice unless told.
             container_options=(
-                {"video_track_timescale": str(self._time_base.denominator)} if is_mp4 else {}
+                _mp4_clocks(info, self._time_base)
+                if encoding.format.muxer in ("mp4", "mov")
+                else {}
             ),
         )
         with contextlib.ExitStack() as opened:
@@ -113,7 +121,14 @@ class MovieFile:
         self._mux(self._stream.encode(None))
         self._passthrough.copy_until(None)
         self._passthrough.close()
+        wanted = dict(self._container.metadata)
         self._container.close()
+        with open_container(self._path) as written:
+            kept = {key.lower() for key in written.metadata}
+        if lost := sorted(key for key in wanted if key.lower() not in kept):
+            self._notes.append(
+                f"metadata that {self._muxer} does not know was left out: {', '.join(lost)}"
+            )
 
     def abandon(self) -> None:
         """Close everything, whatever state it is in."""
@@ -133,3 +148,16 @@ class MovieFile:
             if ticks is not None:
                 self._passthrough.copy_until(ticks * packet.time_base)
             self._container.mux_one(packet)
+
+
+def _mp4_clocks(info: VideoInfo, time_base: Fraction) -> dict[str, str]:
+    """Clocks of an MP4 that hold the picture's times, and late starts of the sound, exactly.
+
+    Left alone, the muxer counts the picture in ticks of its own choice and rounds the start of
+    a stream to a millisecond.
+    """
+    common = math.lcm(time_base.denominator, *(rate for rate in info.audio_rates if rate > 0))
+    return {
+        "video_track_timescale": str(time_base.denominator),
+        "movie_timescale": str(common if common <= _MAX_MP4_CLOCK else _DEFAULT_MP4_CLOCK),
+    }

@@ -60,6 +60,8 @@ class Passthrough:
             if stream.index != self.picture.index:
                 self._add(stream)
         self._copy_about()
+        # An MP4 holds times before zero; the others are told of once.
+        self._may_be_early = output.format.name in ("mp4", "mov")
         self._packets = self._read()
         self._waiting: Packet[Stream] | None = next(self._packets, None)
 
@@ -190,8 +192,19 @@ class Passthrough:
         if shift and not is_cover:
             packet.pts = None if packet.pts is None else packet.pts - shift
             packet.dts = None if packet.dts is None else packet.dts - shift
+        self._note_early(packet)
         packet.stream = copy
         return packet
+
+    def _note_early(self, packet: Packet[Any]) -> None:
+        """Say once that the muxer is about to move everything, as it cannot start before zero."""
+        if self._may_be_early or packet.pts is None or packet.pts >= 0:
+            return
+        self._may_be_early = True
+        self._notes.append(
+            f"{packet.stream.type} begins {float(-packet.pts * packet.time_base):.3f} s before 0, "
+            f"which {self._output.format.name} cannot hold: all streams were moved by that"
+        )
 
 
 def stream_metadata(stream: Stream) -> dict[str, str]:

@@ -42,6 +42,7 @@ class VideoInfo:
     color_primaries: int = UNSPECIFIED
     color_transfer: int = UNSPECIFIED
     audio_codecs: tuple[str, ...] = ()
+    audio_rates: tuple[int, ...] = ()  # samples a second
     num_streams: int = 1
     start_seconds: float = 0.0  # when the first frame is shown
     bits_per_component: int = 8
@@ -92,6 +93,11 @@ def probe(path: Path) -> VideoInfo:
             audio_codecs=tuple(
                 "unknown" if audio.codec_context is None else audio.codec_context.name
                 for audio in container.streams.audio
+            ),
+            audio_rates=tuple(
+                audio.codec_context.sample_rate
+                for audio in container.streams.audio
+                if audio.codec_context is not None
             ),
             num_streams=len(container.streams),
             start_seconds=clip.seconds(first.pts),

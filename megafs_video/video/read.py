@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from megafs_video.errors import TimeRangeError
@@ -19,7 +19,7 @@ def read_frames(
     start_seconds: float | None = None,
     end_seconds: float | None = None,
     log: ReadLog | None = None,
-) -> Iterator[Frame]:
+) -> Generator[Frame, None, None]:
     """Frames shown at a time in [start, end), in order, with their own pts untouched.
 
     A generator: nothing is opened before the first frame is asked for, one frame is held at a

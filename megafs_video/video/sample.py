@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 from megafs_video.errors import TimeRangeError
@@ -18,7 +18,7 @@ _LATE_START_SECONDS = 1.0
 _DECODE_ON_SECONDS = 1.0
 
 
-def frames_at(path: Path, times_seconds: Sequence[float]) -> Iterator[Frame]:
+def frames_at(path: Path, times_seconds: Sequence[float]) -> Generator[Frame, None, None]:
     """For each time, in the given order, the frame that is on screen at that time.
 
     That is the last frame whose pts · time_base is not after the time (give or take a
