@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from megafs_video import __version__
-from megafs_video.cli import models
+from megafs_video.cli import models, train
 from megafs_video.cli.doctor import doctor
 from megafs_video.cli.failure import FrontDoor
 from megafs_video.cli.preview import preview
@@ -27,6 +27,7 @@ app.command("swap")(swap)
 app.command("preview")(preview)
 app.add_typer(models.app, name="models")
 app.command("doctor")(doctor)
+app.add_typer(train.app, name="train")
 
 
 def print_version(is_wanted: bool) -> None:
