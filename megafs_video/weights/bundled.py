@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import megafs_video
 from megafs_video.errors import WeightsError
 from megafs_video.weights.cache import sha256_of
 
@@ -13,7 +12,7 @@ SUMS_NAME = "SHA256SUMS"
 
 def bundled_folder() -> Path:
     """The folder of shipped models; WeightsError if this installation has none."""
-    package = Path(megafs_video.__path__[0])
+    package = Path(__file__).parents[1]
     for folder in (package / "models", package.parent / "models"):
         if (folder / SUMS_NAME).is_file():
             return folder
