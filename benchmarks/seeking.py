@@ -59,7 +59,11 @@ def with_decord(path: Path, times_seconds: Sequence[float]) -> list[Picture]:
     """decord: the last frame whose stated time is not after the wanted one."""
     decord = importlib.import_module("decord")
     reader = decord.VideoReader(str(path))
-    starts = reader.get_frame_timestamp(list(range(len(reader))))[:, 0]
+    with av.open(str(path)) as container:
+        stream: Any = container.streams.video[0]
+        first_seconds = float(stream.start_time * stream.time_base)
+    # decord counts from the first frame, whatever its time in the file.
+    starts = reader.get_frame_timestamp(list(range(len(reader))))[:, 0] + first_seconds
     found = [max(0, int(np.searchsorted(starts, t + 1e-6, "right")) - 1) for t in times_seconds]
     return [reader[index].asnumpy() for index in found]
 

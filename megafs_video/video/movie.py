@@ -55,7 +55,7 @@ class MovieFile:
             "w",
             format=encoding.format.muxer,
             container_options=(
-                _mp4_clocks(info, self._time_base)
+                _mp4_clocks(info, first, is_cut=is_cut)
                 if encoding.format.muxer in ("mp4", "mov")
                 else {}
             ),
@@ -150,14 +150,19 @@ class MovieFile:
             self._container.mux_one(packet)
 
 
-def _mp4_clocks(info: VideoInfo, time_base: Fraction) -> dict[str, str]:
-    """Clocks of an MP4 that hold the picture's times, and late starts of the sound, exactly.
+def _mp4_clocks(info: VideoInfo, first: Frame, *, is_cut: bool) -> dict[str, str]:
+    """Clocks of an MP4 that hold the picture's times, and late starts of a stream, exactly.
 
-    Left alone, the muxer counts the picture in ticks of its own choice and rounds the start of
-    a stream to a millisecond.
+    Left alone, the muxer counts the picture in ticks of its own choice. Its header counts
+    milliseconds, as most inputs do, which keeps their stated durations; where a stream would
+    start between two of them, it gets a clock that every stream's ticks fit into.
     """
-    common = math.lcm(time_base.denominator, *(rate for rate in info.audio_rates if rate > 0))
+    rates = (rate for rate in info.audio_rates if rate > 0)
+    common = math.lcm(first.time_base.denominator, *rates)
+    starts = (first.pts * first.time_base, *info.audio_starts)
+    is_whole = all((start * _DEFAULT_MP4_CLOCK).denominator == 1 for start in starts if start > 0)
+    is_default = (is_whole and not is_cut) or common > _MAX_MP4_CLOCK
     return {
-        "video_track_timescale": str(time_base.denominator),
-        "movie_timescale": str(common if common <= _MAX_MP4_CLOCK else _DEFAULT_MP4_CLOCK),
+        "video_track_timescale": str(first.time_base.denominator),
+        "movie_timescale": str(_DEFAULT_MP4_CLOCK if is_default else common),
     }

@@ -43,6 +43,7 @@ class VideoInfo:
     color_transfer: int = UNSPECIFIED
     audio_codecs: tuple[str, ...] = ()
     audio_rates: tuple[int, ...] = ()  # samples a second
+    audio_starts: tuple[Fraction, ...] = ()  # seconds; where the container states them
     num_streams: int = 1
     start_seconds: float = 0.0  # when the first frame is shown
     bits_per_component: int = 8
@@ -98,6 +99,11 @@ def probe(path: Path) -> VideoInfo:
                 audio.codec_context.sample_rate
                 for audio in container.streams.audio
                 if audio.codec_context is not None
+            ),
+            audio_starts=tuple(
+                audio.start_time * audio.time_base
+                for audio in container.streams.audio
+                if audio.start_time is not None and audio.time_base is not None
             ),
             num_streams=len(container.streams),
             start_seconds=clip.seconds(first.pts),

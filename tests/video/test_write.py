@@ -68,6 +68,14 @@ def test_a_variable_rate_clip_keeps_every_timestamp(tmp_path: Path, variable_cli
     assert probe(output).duration_seconds == probe(variable_clip).duration_seconds
 
 
+def test_a_late_start_between_two_milliseconds_is_kept_exactly(tmp_path: Path) -> None:
+    pts = [1001 * (number + 2) for number in range(12)]
+    source = make_clip(tmp_path / "in.ts", 12, pts=pts, time_base=Fraction(1, 30_000))
+    rewrite(source, tmp_path / "out.mp4")
+    assert (pts_of(source)[0] * 1000).denominator != 1
+    assert pts_of(tmp_path / "out.mp4") == pts_of(source)
+
+
 @pytest.mark.parametrize(
     ("suffix", "codec", "name"),
     [
@@ -356,7 +364,7 @@ def test_no_space_left_is_an_output_error(
     tmp_path: Path, constant_clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: MovieFile, pixels: object, pts: int, duration: int) -> None:
-        raise av.error.OSError(errno.ENOSPC, "No space left on device")  # type: ignore[call-arg]
+        raise av.error.OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(MovieFile, "encode", full)
     with pytest.raises(OutputError, match="No space left on device"):
