@@ -107,6 +107,7 @@ class Clip:
         self.path = path
         self.log = log if log is not None else ReadLog()
         self._to_rgb = ToRgb()
+        self._matrix_by_rotation: dict[int, tuple[int, ...]] = {}
         self._run: Generator[TimedFrame, None, None] = (_ for _ in ())
         self._open()
 
@@ -157,8 +158,13 @@ class Clip:
 
     def upright(self, timed: TimedFrame) -> Frame:
         """The frame as players show it, in RGB."""
-        pixels = turn_upright(self._to_rgb(timed.native), display_matrix(timed.native))
-        return Frame(pixels, timed.pts, self.time_base)
+        native = timed.native
+        # To look at a frame's side data ties it into a reference cycle, and hundreds of frames
+        # would wait for the garbage collector; the angle alone comes without one.
+        if native.rotation not in self._matrix_by_rotation:
+            self._matrix_by_rotation[native.rotation] = display_matrix(native)
+        matrix = self._matrix_by_rotation[native.rotation]
+        return Frame(turn_upright(self._to_rgb(native), matrix), timed.pts, self.time_base)
 
     def frames(self, from_pts: int | None = None) -> Generator[TimedFrame, None, None]:
         """Frames in the order in which they are shown; closes the run before it, if any.

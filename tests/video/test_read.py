@@ -7,6 +7,7 @@ import os
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -215,6 +216,25 @@ def test_what_is_no_video_is_named(tmp_path: Path) -> None:
             next(read_frames(tmp_path / name))
     with pytest.raises(InputNotFoundError, match=r"none\.mp4 does not exist"):
         next(read_frames(tmp_path / "none.mp4"))
+
+
+@pytest.mark.parametrize("degrees", [None, 90])
+def test_frames_that_were_read_do_not_pile_up(tmp_path: Path, degrees: int | None) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", 80, rotation_degrees=degrees)
+    gc.collect()
+    gc.disable()  # whatever waits for the collector holds a whole picture
+    num_before = num_native_frames()
+    try:
+        for _ in read_frames(clip):
+            # At the end the decoder hands out at once what its threads and reordering held.
+            assert num_native_frames() - num_before <= 20
+    finally:
+        gc.enable()
+
+
+def num_native_frames() -> int:
+    """Decoded frames that are alive."""
+    return sum(isinstance(found, av.VideoFrame) for found in gc.get_objects())
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files through /proc")
