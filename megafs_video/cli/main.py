@@ -20,7 +20,9 @@ app = typer.Typer(
     help="Give the person in a video another person's face, and keep everything else.",
     epilog="Only with the consent of everyone concerned. Examples and exit codes: README.md",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    add_completion=False,
+    # Help in boxes takes twice as long: 0.40 s for `swap --help`, 0.25 s as plain text.
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 app.command("swap")(swap)

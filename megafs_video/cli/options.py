@@ -56,12 +56,6 @@ def parse_face(text: str) -> str:
     raise typer.BadParameter(f"{text!r} is not a choice; use largest, all or a number from 0")
 
 
-_FACES = "Whose face"
-_PART = "Which part"
-_OUTPUT = "The output"
-_MACHINE = "The machine"
-_TALK = "What is said"
-
 # Files come with ``readable=False``: whether one can be read is for the job to say, with its own
 # exit code, and not a question of how the command line was written.
 SourceArgument = Annotated[
@@ -95,7 +89,6 @@ FaceOption = Annotated[
         metavar="largest|all|N",
         help="Which face of the video to swap: the largest, every one, or number N of a shot, "
         "0 being the leftmost.",
-        rich_help_panel=_FACES,
     ),
 ]
 ReferenceOption = Annotated[
@@ -105,7 +98,6 @@ ReferenceOption = Annotated[
         metavar="IMAGE",
         readable=False,
         help="Swap only the person who is in this picture, wherever they are; instead of --face.",
-        rich_help_panel=_FACES,
     ),
 ]
 SourceFaceOption = Annotated[
@@ -115,7 +107,6 @@ SourceFaceOption = Annotated[
         min=0,
         metavar="N",
         help="Which face of SOURCE to take, if it shows several: 0 is the leftmost.",
-        rich_help_panel=_FACES,
     ),
 ]
 DetectorOption = Annotated[
@@ -123,7 +114,6 @@ DetectorOption = Annotated[
     typer.Option(
         "--detector",
         help="What finds faces: scrfd (InsightFace, non-commercial) or yunet (MIT).",
-        rich_help_panel=_FACES,
     ),
 ]
 StartOption = Annotated[
@@ -133,7 +123,6 @@ StartOption = Annotated[
         parser=parse_time,
         metavar="TIME",
         help="Begin here: seconds or [[HH:]MM:]SS[.mmm]. Default: the first frame.",
-        rich_help_panel=_PART,
     ),
 ]
 EndOption = Annotated[
@@ -143,7 +132,6 @@ EndOption = Annotated[
         parser=parse_time,
         metavar="TIME",
         help="End before this time, written as for --start. Default: the last frame.",
-        rich_help_panel=_PART,
     ),
 ]
 SmoothOption = Annotated[
@@ -151,7 +139,6 @@ SmoothOption = Annotated[
     typer.Option(
         "--smooth",
         help="How much to calm the new face over time. Speech and blinks are kept in all.",
-        rich_help_panel=_OUTPUT,
     ),
 ]
 CodecOption = Annotated[
@@ -160,7 +147,6 @@ CodecOption = Annotated[
         "--codec",
         metavar="auto|h264|hevc|av1|vp9|ffv1",
         help="How to compress the picture; auto goes by the name of OUTPUT.",
-        rich_help_panel=_OUTPUT,
     ),
 ]
 QualityOption = Annotated[
@@ -170,7 +156,6 @@ QualityOption = Annotated[
         metavar="NUMBER",
         help="Constant rate factor: 0 is the best and largest, 51 (h264, hevc) or 63 (av1, vp9) "
         "the worst. Default: no loss that an eye can see.",
-        rich_help_panel=_OUTPUT,
     ),
 ]
 PresetOption = Annotated[
@@ -180,13 +165,13 @@ PresetOption = Annotated[
         metavar="NAME",
         help="How hard the codec tries to make the file small: ultrafast to veryslow for h264 and "
         "hevc, a number (small is slow) for av1 and vp9.",
-        rich_help_panel=_OUTPUT,
     ),
 ]
 OverwriteOption = Annotated[
     bool,
     typer.Option(
-        "--overwrite", help="Replace what exists under that name.", rich_help_panel=_OUTPUT
+        "--overwrite",
+        help="Replace what exists under that name.",
     ),
 ]
 ReportOption = Annotated[
@@ -197,7 +182,6 @@ ReportOption = Annotated[
         readable=False,
         help="Write what happened as JSON: frames, tracks, seconds per stage, memory, model, "
         "hashes, settings.",
-        rich_help_panel=_OUTPUT,
     ),
 ]
 ModelOption = Annotated[
@@ -206,7 +190,6 @@ ModelOption = Annotated[
         "--model",
         metavar="NAME|FOLDER",
         help="The model: a name, or a folder with one that you trained.",
-        rich_help_panel=_MACHINE,
     ),
 ]
 DeviceOption = Annotated[
@@ -214,7 +197,6 @@ DeviceOption = Annotated[
     typer.Option(
         "--device",
         help="Where the networks run; auto takes a graphics card if there is one.",
-        rich_help_panel=_MACHINE,
     ),
 ]
 PrecisionOption = Annotated[
@@ -222,7 +204,6 @@ PrecisionOption = Annotated[
     typer.Option(
         "--precision",
         help="Numbers the networks use; auto is right unless you compare.",
-        rich_help_panel=_MACHINE,
     ),
 ]
 BatchSizeOption = Annotated[
@@ -232,7 +213,6 @@ BatchSizeOption = Annotated[
         min=1,
         metavar="N",
         help="Faces that a network takes at once: more needs more memory. Default: by the device.",
-        rich_help_panel=_MACHINE,
     ),
 ]
 ThreadsOption = Annotated[
@@ -242,7 +222,6 @@ ThreadsOption = Annotated[
         min=1,
         metavar="N",
         help="CPU threads of the networks. Default: every core.",
-        rich_help_panel=_MACHINE,
     ),
 ]
 OfflineOption = Annotated[
@@ -250,7 +229,6 @@ OfflineOption = Annotated[
     typer.Option(
         "--offline",
         help="Never fetch a model file; fail if one is missing.",
-        rich_help_panel=_MACHINE,
     ),
 ]
 QuietOption = Annotated[
@@ -259,7 +237,6 @@ QuietOption = Annotated[
         "--quiet",
         "-q",
         help="Say nothing but errors, and which files are fetched under which licence.",
-        rich_help_panel=_TALK,
     ),
 ]
 ProgressOption = Annotated[
@@ -267,6 +244,5 @@ ProgressOption = Annotated[
     typer.Option(
         "--progress",
         help="On stderr: a bar, lines of JSON (frames, total, fps, eta_seconds), or nothing.",
-        rich_help_panel=_TALK,
     ),
 ]

@@ -42,9 +42,9 @@ def swap(
     quiet: words.QuietOption = False,
     progress: words.ProgressOption = ProgressKind.RICH,
 ) -> None:
-    """Put the face of SOURCE into the video TARGET and write OUTPUT, with its sound and timing.
+    """Put the face of SOURCE into the video TARGET: OUTPUT.
 
-    Use pictures of people who agreed, or of people who do not exist.
+    Sound, timing and everything around the face stay TARGET's. Use pictures of people who agreed, or of people who do not exist.
     """
     from megafs_video.pipeline.options import SwapOptions
     from megafs_video.pipeline.swap import swap_video
