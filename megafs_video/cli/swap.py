@@ -42,9 +42,10 @@ def swap(
     quiet: words.QuietOption = False,
     progress: words.ProgressOption = ProgressKind.RICH,
 ) -> None:
-    """Put the face of SOURCE into the video TARGET: OUTPUT.
+    """Put the face of SOURCE into the video TARGET.
 
-    Sound, timing and everything around the face stay TARGET's. Use pictures of people who agreed, or of people who do not exist.
+    OUTPUT keeps the sound, the timing and everything around the face. Use pictures of people who
+    agreed, or of people who do not exist.
     """
     from megafs_video.pipeline.options import SwapOptions
     from megafs_video.pipeline.swap import swap_video
