@@ -16,11 +16,11 @@ class Dims:
     generator_channels: tuple[int, ...] = (512, 512, 512, 512, 512, 256, 128, 64)  # 4 px, 8 px, …
     num_low: int = 4  # coarse codes that stay the target's
     codes_per_map: tuple[int, ...] = (4, 6, 6)  # HieRFE: codes read from the 8, 16, 32 px maps
-    backbone_widths: tuple[int, ...] = (64, 128, 256, 512)  # two residual blocks a stage
+    backbone_widths: tuple[int, ...] = (64, 128, 256, 256)  # two residual blocks a stage
     pyramid_width: int = 128  # channels of the feature pyramid
     mapping_width: int = 96  # channels inside a mapping network
     identity_size: int = 512  # frozen face-recognition features beside the backbone; 0 for none
-    transfer_width: int = 96  # hidden units of K1 and K2 (the paper: 256)
+    transfer_width: int = 64  # hidden units of K1 and K2 (the paper: 256)
     transfer_cells: int = 3
 
     def __post_init__(self) -> None:

@@ -1,0 +1,78 @@
+"""``megafs-video train``: make the networks from folders of aligned faces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from megafs_video.training.loop import Progress
+
+app = typer.Typer(no_args_is_help=True, help="Train the networks (resumable).")
+
+Faces = Annotated[
+    list[Path],
+    typer.Option(
+        "--faces",
+        help="Folder of FFHQ-aligned 256 px faces; repeat for several. Every sixth number is "
+        "kept for validation.",
+    ),
+]
+Output = Annotated[
+    Path, typer.Option("--output", help="Folder of the run: log, sheets, checkpoints.")
+]
+Config = Annotated[
+    Path | None, typer.Option("--config", help="TOML file of settings (default: those we used).")
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Fetch no model file.")]
+
+
+@app.command()
+def encoder(
+    faces: Faces, output: Output, config: Config = None, offline: Offline = False
+) -> None:
+    """Train HieRFE: from a face to its constant C and style codes L (paper, Eq. 4-8)."""
+    from megafs_video.training.config import EncoderConfig, read_config
+    from megafs_video.training.run import train_encoder
+
+    settings = read_config(config, EncoderConfig)
+    path = train_encoder(faces, output, settings, offline=offline, say=say, report=report)
+    say(f"wrote {path}")
+
+
+@app.command()
+def transfer(
+    faces: Faces,
+    output: Output,
+    encoder: Annotated[Path, typer.Option("--encoder", help="Checkpoint of a trained HieRFE.")],
+    config: Config = None,
+    offline: Offline = False,
+) -> None:
+    """Train FTM: moves an identity between style codes (paper, Eq. 9-14)."""
+    from megafs_video.training.config import TransferConfig, read_config
+    from megafs_video.training.run import train_transfer
+
+    settings = read_config(config, TransferConfig)
+    path = train_transfer(
+        faces, output, encoder, settings, offline=offline, say=say, report=report
+    )
+    say(f"wrote {path}")
+
+
+def say(line: str) -> None:
+    """One line on what is going on, on stderr."""
+    from rich.console import Console
+
+    Console(stderr=True, highlight=False).print(line)
+
+
+def report(progress: Progress) -> None:
+    """One line on the losses of the last steps."""
+    minutes = (progress.num_steps - progress.step) * progress.seconds_per_step / 60
+    losses = "  ".join(f"{name} {value:.4f}" for name, value in sorted(progress.losses.items()))
+    say(
+        f"step {progress.step}/{progress.num_steps}  {losses}  "
+        f"{progress.seconds_per_step:.2f} s a step, {minutes:.0f} min left"
+    )

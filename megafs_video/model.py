@@ -1,0 +1,210 @@
+"""The assembled model: encode a face, move an identity between codes, draw the result."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from megafs_video.allocator import keep_freed_memory
+from megafs_video.errors import DeviceError, InputNotFoundError, WeightsError
+from megafs_video.networks.dims import Dims
+from megafs_video.networks.encoder import Encoder
+from megafs_video.networks.frozen import ArcFace, freeze
+from megafs_video.networks.generator import Generator
+from megafs_video.networks.transfer import FaceTransfer, replace_codes
+from megafs_video.parts import build_arcface, build_generator
+from megafs_video.values import Latents, check_shape
+from megafs_video.weights.bundled import bundled_path
+from megafs_video.weights.cache import sha256_of
+from megafs_video.weights.checkpoint import Checkpoint, load_checkpoint, load_into
+from megafs_video.weights.fetch import ensure
+
+DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+SWAPPERS = ("ftm", "lcr")
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """HieRFE, a swapper and the generator on one device; every call is in inference mode.
+
+    >>> model = load_model("mobile")  # doctest: +SKIP
+    >>> source = model.encode(source_pixels)  # doctest: +SKIP
+    >>> swapped = model.transfer(source, model.encode(target_pixels))  # doctest: +SKIP
+    >>> pixels = model.generate(swapped)  # doctest: +SKIP
+    """
+
+    name: str
+    dims: Dims
+    device: torch.device
+    dtype: torch.dtype  # what the networks compute in; what goes in and out is float32
+    hashes: Mapping[str, str]  # sha256 of each weight file, by name
+    encoder: Encoder
+    transferrer: FaceTransfer | None  # None for LCR, which has no weights
+    generator: Generator
+    arcface: ArcFace | None
+
+    @torch.inference_mode()
+    def encode(self, pixels: Tensor) -> Latents:
+        """W++ of aligned crops (paper §3.1).
+
+        pixels: float32 [N, 3, 256, 256] in [-1, 1], FFHQ-aligned. ValueError for another shape.
+        """
+        size = self.dims.crop_size
+        check_shape("pixels", pixels, (None, 3, size, size))
+        pixels = pixels.to(self.device)
+        with self._precision():
+            identity = None if self.arcface is None else self.arcface(pixels)
+            return _as_float(self.encoder(pixels, identity))
+
+    @torch.inference_mode()
+    def transfer(self, source: Latents, target: Latents) -> Latents:
+        """The source's identity on the target's codes (paper §3.2); C and low codes unchanged.
+
+        source: one face, or as many as the target. ValueError for another number.
+        """
+        if len(source) not in (1, len(target)):
+            raise ValueError(f"source holds {len(source)} faces, wanted 1 or {len(target)}")
+        source, target = self._here(source), self._here(target)
+        if self.transferrer is None:
+            return replace_codes(source, target, self.dims.num_low)
+        with self._precision():
+            return _as_float(self.transferrer(source, target))
+
+    @torch.inference_mode()
+    def generate(self, latents: Latents) -> Tensor:
+        """Pictures float32 [N, 3, 1024, 1024], about [-1, 1], by the fixed generator (§3.3)."""
+        with self._precision():
+            pixels: Tensor = self.generator(self._here(latents))
+        return pixels.float()
+
+    def _here(self, latents: Latents) -> Latents:
+        return Latents(latents.constant.to(self.device), latents.styles.to(self.device))
+
+    def _precision(self) -> AbstractContextManager[object]:
+        if self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+
+def _as_float(latents: Latents) -> Latents:
+    return Latents(latents.constant.float(), latents.styles.float())
+
+
+def load_model(
+    name_or_folder: str | Path = "mobile",
+    *,
+    swapper: str = "ftm",
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    offline: bool = False,
+) -> Model:
+    """A model by name, or from a folder with ``encoder.safetensors`` and ``transfer.safetensors``.
+
+    swapper: "ftm" (paper §3.2) or "lcr" (plain replacement of the high codes, §4.4).
+    device: "auto" (CUDA, then Apple's MPS, then CPU), "cpu", "cuda", "mps".
+    precision: "auto" (float16 on CUDA, else float32), "float32", "bfloat16", "float16".
+    threads: of torch, for the whole process; None leaves torch's choice.
+    Published files that are missing are fetched, unless ``offline``.
+
+    Raises DeviceError, WeightsError, OfflineError, InputNotFoundError; ValueError for a swapper
+    that does not exist.
+    """
+    if swapper not in SWAPPERS:
+        raise ValueError(f"swapper is {swapper!r}, wanted one of {', '.join(SWAPPERS)}")
+    chosen_device = _device(device)
+    dtype = _dtype(precision, chosen_device)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    keep_freed_memory()
+    encoder_path = _own_file(name_or_folder, "encoder.safetensors")
+    read = load_checkpoint(encoder_path, kind="encoder")
+    dims = _dims(read, encoder_path)
+    encoder = Encoder(dims)
+    load_into(encoder, read.tensors, encoder_path)
+    hashes = {"encoder": sha256_of(encoder_path)}
+
+    transferrer = None
+    if swapper == "ftm":
+        transfer_path = _own_file(name_or_folder, "transfer.safetensors")
+        read = load_checkpoint(transfer_path, kind="transfer")
+        if _dims(read, transfer_path) != dims:
+            raise WeightsError(f"{transfer_path} was trained for another encoder's sizes")
+        transferrer = FaceTransfer(dims)
+        load_into(transferrer, read.tensors, transfer_path)
+        hashes["transfer"] = sha256_of(transfer_path)
+
+    names = ["generator-synthesis-xml", "generator-synthesis-bin"]
+    if dims.identity_size:
+        names.append("arcface-mbf")
+    paths = ensure(names, offline=offline)
+    hashes |= {name: sha256_of(path) for name, path in paths.items()}
+    generator = build_generator(
+        paths["generator-synthesis-xml"], paths["generator-synthesis-bin"], dims
+    )
+    arcface = build_arcface(paths["arcface-mbf"]) if dims.identity_size else None
+    for network in (encoder, transferrer, generator, arcface):
+        if network is not None:
+            freeze(network).to(chosen_device, memory_format=torch.channels_last)
+    return Model(
+        name=str(name_or_folder),
+        dims=dims,
+        device=chosen_device,
+        dtype=dtype,
+        hashes=hashes,
+        encoder=encoder,
+        transferrer=transferrer,
+        generator=generator,
+        arcface=arcface,
+    )
+
+
+def _own_file(name_or_folder: str | Path, file_name: str) -> Path:
+    if str(name_or_folder) == "mobile":
+        return bundled_path(f"mobile/{file_name}")
+    path = Path(name_or_folder) / file_name
+    if not path.is_file():
+        raise InputNotFoundError(
+            f"no model at {os.fspath(name_or_folder)}: {file_name} is missing; "
+            "give mobile, or a folder that megafs-video train made"
+        )
+    return path
+
+
+def _dims(checkpoint: Checkpoint, path: Path) -> Dims:
+    try:
+        return Dims.from_json(checkpoint.dims_json)
+    except (ValueError, TypeError) as error:
+        raise WeightsError(f"{path} does not carry the sizes of a model: {error}") from error
+
+
+def _device(name: str) -> torch.device:
+    has_cuda = torch.cuda.is_available()
+    has_mps = torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
+    if name not in ("cpu", "cuda", "mps"):
+        raise DeviceError(f"no device is called {name!r}; give auto, cpu, cuda or mps")
+    if (name == "cuda" and not has_cuda) or (name == "mps" and not has_mps):
+        raise DeviceError(f"this machine (or this torch) has no {name} device; give --device cpu")
+    return torch.device(name)
+
+
+def _dtype(name: str, device: torch.device) -> torch.dtype:
+    if name == "auto":
+        return torch.float16 if device.type == "cuda" else torch.float32
+    if name not in DTYPES:
+        raise DeviceError(f"no precision is called {name!r}; give auto, {', '.join(DTYPES)}")
+    if name == "float16" and device.type == "cpu":
+        raise DeviceError("float16 is slower than float32 on a CPU; give float32 or bfloat16")
+    return DTYPES[name]

@@ -1,0 +1,147 @@
+"""HieRFE, the hierarchical region-aware face encoder (paper §3.1, Fig. 3).
+
+Backbone -> feature pyramid -> one mapping network per code. It reads W++ from a 256 px aligned
+crop: the constant C [512, 4, 4] and the style codes L [16, 512]. The paper's ResNet-50 becomes
+a ResNet-18 that works at half the crop's size; the mapping networks of one map of the pyramid
+run as one grouped convolution; codes are offsets from the generator's mean code.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from megafs_video.networks.dims import Dims
+from megafs_video.values import Latents
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions and a short cut (He et al. 2016)."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out_channels)
+        self.downsample: nn.Sequential | None = None
+        if stride != 1 or in_channels != out_channels:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
+                nn.BatchNorm2d(out_channels),
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C_in, H, W] -> [N, C_out, H / stride, W / stride]."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = functional.relu(self.bn1(self.conv1(x)))
+        return functional.relu(self.bn2(self.conv2(x)) + shortcut)
+
+
+class Backbone(nn.Module):
+    """ResNet-18's stem and four stages, at half the size of the crop."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        before = (widths[0], *widths)
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                Residual(before[depth], width, stride=1 if depth == 0 else 2),
+                Residual(width, width, stride=1),
+            )
+            for depth, width in enumerate(widths)
+        )
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        """pixels [N, 3, 256, 256] -> maps of 32, 16, 8 and 4 px."""
+        x = functional.avg_pool2d(pixels, 2)
+        x = functional.max_pool2d(functional.relu(self.bn1(self.conv1(x))), 3, 2, 1)
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+
+class MappingNetworks(nn.Module):
+    """All the mapping networks that read one map: a grouped convolution, one group a code.
+
+    Each halves the map until one pixel is left (paper, Fig. 3), adds what the frozen
+    face-recognition network says of the person, and projects to a style code.
+    """
+
+    def __init__(self, dims: Dims, num_codes: int, num_steps: int) -> None:
+        super().__init__()
+        width = num_codes * dims.mapping_width
+        self.num_codes = num_codes
+        layers: list[nn.Module] = []
+        for step in range(num_steps):
+            channels, groups = (dims.pyramid_width, 1) if step == 0 else (width, num_codes)
+            layers += [
+                nn.Conv2d(channels, width, 3, 2, 1, groups=groups, bias=False),
+                nn.BatchNorm2d(width),
+                nn.LeakyReLU(0.01),
+            ]
+        self.steps = nn.Sequential(*layers)
+        self.identity = nn.Linear(dims.identity_size, width) if dims.identity_size else None
+        self.mix = nn.Conv2d(width, width, 1, groups=num_codes)
+        self.project = nn.Conv2d(width, num_codes * dims.style_size, 1, groups=num_codes)
+
+    def forward(self, features: Tensor, identity: Tensor | None) -> Tensor:
+        """features [N, P, S, S], identity [N, 512] -> codes [N, num_codes, style_size]."""
+        x = self.steps(features)  # [N, num_codes · width, 1, 1]
+        if self.identity is not None and identity is not None:
+            x = x + functional.leaky_relu(self.identity(identity), 0.01)[:, :, None, None]
+        x = self.project(functional.leaky_relu(self.mix(x), 0.01))
+        return x.flatten(1).unflatten(1, (self.num_codes, -1))
+
+
+class Encoder(nn.Module):
+    """HieRFE: pixels -> W++ (paper §3.1)."""
+
+    def __init__(self, dims: Dims) -> None:
+        super().__init__()
+        self.dims = dims
+        widths = dims.backbone_widths
+        self.backbone = Backbone(widths)
+        self.laterals = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(width, dims.pyramid_width, 1, bias=False),
+                nn.BatchNorm2d(dims.pyramid_width),
+                nn.ReLU(),
+            )
+            for width in widths
+        )
+        # Coarse to fine: the 8 px map takes 3 halvings, 16 px 4, 32 px 5.
+        smallest = dims.crop_size // 32
+        self.mappings = nn.ModuleList(
+            MappingNetworks(dims, num_codes, num_steps=(smallest * 2**depth).bit_length() - 1)
+            for depth, num_codes in enumerate(dims.codes_per_map)
+        )
+        self.constant = nn.Conv2d(widths[-1], dims.constant_channels, 3, padding=1)
+        self.constant_pool = nn.AdaptiveAvgPool2d(4)
+        self.register_buffer("constant_mean", torch.zeros(1, dims.constant_channels, 4, 4))
+        self.register_buffer("constant_scale", torch.ones(()))
+        self.register_buffer("style_mean", torch.zeros(dims.style_size))
+        self.register_buffer("style_scale", torch.ones(dims.style_size))
+
+    def forward(self, pixels: Tensor, identity: Tensor | None = None) -> Latents:
+        """pixels [N, 3, 256, 256] in [-1, 1], identity [N, 512] -> W++ of N faces."""
+        maps = self.backbone(pixels)
+        pyramid = self.laterals[-1](maps[-1])
+        codes = []
+        for lateral, features, mapping in zip(
+            reversed(self.laterals[:-1]), reversed(maps[:-1]), self.mappings, strict=True
+        ):
+            pyramid = lateral(features) + functional.interpolate(
+                pyramid, scale_factor=2.0, mode="bilinear", align_corners=False
+            )
+            codes.append(mapping(pyramid, identity))
+        styles = self.style_mean + self.style_scale * torch.cat(codes, dim=1)  # [N, L, 512]
+        constant = self.constant_mean + self.constant_scale * self.constant_pool(
+            self.constant(maps[-1])
+        )
+        return Latents(constant, styles)

@@ -1,0 +1,156 @@
+"""A published ONNX network as a frozen torch module, so that gradients flow through it.
+
+Training needs derivatives of face recognition and landmarks with respect to the picture, which
+an ONNX runtime does not give. Only the plain operators of such networks are known; any other is
+refused by name when the module is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operator: what it is, what it reads, what it makes, and its settings."""
+
+    operator: str
+    inputs: tuple[str, ...]
+    output: str
+    settings: Mapping[str, Any]
+
+
+def _convolve(step: Step, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    top, left, bottom, right = step.settings.get("pads", (0, 0, 0, 0))
+    if (top, left) != (bottom, right):
+        x = functional.pad(x, (left, right, top, bottom))
+        top = left = 0
+    return functional.conv2d(
+        x,
+        weight,
+        bias,
+        stride=tuple(step.settings.get("strides", (1, 1))),
+        padding=(top, left),
+        groups=step.settings.get("group", 1),
+    )
+
+
+def _normalise(
+    step: Step, x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, variance: Tensor
+) -> Tensor:
+    epsilon = step.settings.get("epsilon", 1e-5)
+    return functional.batch_norm(x, mean, variance, scale, bias, training=False, eps=epsilon)
+
+
+def _multiply_matrices(step: Step, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return functional.linear(x, weight if step.settings.get("transB") else weight.T, bias)
+
+
+OPERATORS: dict[str, Callable[..., Tensor]] = {
+    "Add": lambda _, a, b: a + b,
+    "BatchNormalization": _normalise,
+    "Conv": _convolve,
+    "Dropout": lambda _, x, *ratio: x,
+    "Flatten": lambda _, x: x.flatten(1),
+    "Gemm": _multiply_matrices,
+    "GlobalAveragePool": lambda _, x: x.mean(dim=(2, 3), keepdim=True),
+    "Mul": lambda _, a, b: a * b,
+    "PRelu": lambda _, x, slope: functional.prelu(x, slope.flatten()),
+    "Relu": lambda _, x: functional.relu(x),
+    "Reshape": lambda _, x, shape: x.flatten(1),
+    "Sub": lambda _, a, b: a - b,
+}
+
+
+class FrozenNetwork(nn.Module):
+    """Runs the steps of a published graph; its weights are buffers that are never trained."""
+
+    def __init__(
+        self, steps: Sequence[Step], constants: Mapping[str, Tensor], input_name: str
+    ) -> None:
+        super().__init__()
+        unknown = sorted({step.operator for step in steps} - set(OPERATORS))
+        if unknown:
+            raise ValueError(f"the graph uses {unknown[0]}, which FrozenNetwork does not know")
+        self.steps = tuple(steps)
+        self.input_name = input_name
+        self.names = {name: f"constant_{index}" for index, name in enumerate(constants)}
+        for name, value in constants.items():
+            self.register_buffer(self.names[name], value, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The graph's input -> its last output (batched, whatever batch the file was saved with)."""
+        values: dict[str, Tensor] = {self.input_name: x}
+        for step in self.steps:
+            inputs = [
+                values[name] if name in values else getattr(self, self.names[name])
+                for name in step.inputs
+            ]
+            values[step.output] = OPERATORS[step.operator](step, *inputs)
+        return values[self.steps[-1].output]
+
+
+class ArcFace(nn.Module):
+    """Face recognition on FFHQ-aligned crops: pixels [N, 3, S, S] in [-1, 1] -> [N, 512].
+
+    The published network wants ArcFace's 112 px crop. In an FFHQ crop the eyes and the mouth
+    stand at fixed places, so one fixed window of the crop is that crop to within a few pixels.
+    The embeddings have length 1.
+    """
+
+    # Least squares from the five points of 60 FFHQ photographs to ArcFace's template, in units
+    # of the crop: embeddings then agree with five-point alignment to a cosine of 0.95.
+    LEFT, TOP, SIDE = 0.1348, 0.1249, 0.7392
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def window(self, pixels: Tensor) -> Tensor:
+        """The 112 px window that ArcFace reads: [N, 3, S, S] -> [N, 3, 112, 112]."""
+        size = pixels.shape[-1]
+        left, top, side = (round(part * size) for part in (self.LEFT, self.TOP, self.SIDE))
+        face = pixels[:, :, top : top + side, left : left + side]
+        return functional.interpolate(
+            face, (112, 112), mode="bilinear", align_corners=False, antialias=True
+        )
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """pixels [N, 3, S, S] in [-1, 1] -> unit vectors [N, 512]."""
+        return functional.normalize(self.network(self.window(pixels)), dim=1)
+
+
+@torch.no_grad()
+def freeze(module: nn.Module) -> nn.Module:
+    """The module in evaluation mode with nothing left to train."""
+    return module.eval().requires_grad_(requires_grad=False)
+
+
+class Landmarks106(nn.Module):
+    """InsightFace's 106 landmarks of an FFHQ-aligned crop, differentiable.
+
+    pixels [N, 3, S, S] in [-1, 1] -> points [N, 106, 2] (x, y) in units of half a window.
+    """
+
+    # The published network wants a window 1.5 times the face's box; in an FFHQ crop that is
+    # almost the whole crop.
+    LEFT, TOP, SIDE = 0.04, 0.08, 0.92
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Points [N, 106, 2] in [-1, 1] of the window."""
+        size = pixels.shape[-1]
+        left, top, side = (round(part * size) for part in (self.LEFT, self.TOP, self.SIDE))
+        face = pixels[:, :, top : top + side, left : left + side]
+        window = functional.interpolate(face, (192, 192), mode="bilinear", align_corners=False)
+        points: Tensor = self.network(window * 127.5 + 127.5)
+        return points.unflatten(1, (106, 2))

@@ -1,0 +1,118 @@
+"""Published networks as our own torch modules, built from files of the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import torch
+from torch import Tensor, nn
+
+from megafs_video.errors import WeightsError
+from megafs_video.networks.dims import Dims
+from megafs_video.networks.frozen import ArcFace, FrozenNetwork, Landmarks106, Step, freeze
+from megafs_video.networks.generator import Generator, StyleMapper
+from megafs_video.networks.perceptual import Lpips
+from megafs_video.networks.published import generator_state, style_mapper_state
+from megafs_video.weights.checkpoint import load_pickle
+from megafs_video.weights.openvino import read_ir
+from megafs_video.weights.table import find
+
+
+def build_generator(xml: Path, bin: Path, dims: Dims) -> Generator:
+    """MobileStyleGAN's synthesis network; WeightsError if the files hold another graph."""
+    generator = Generator(dims)
+    try:
+        generator.load_state_dict(generator_state(read_ir(xml, bin)))
+    except (KeyError, ValueError, RuntimeError, StopIteration) as error:
+        raise WeightsError(f"{xml} is not the generator's graph: {error}") from error
+    freeze(generator)
+    return generator.to(memory_format=torch.channels_last)
+
+
+def build_style_mapper(xml: Path, bin: Path, dims: Dims) -> StyleMapper:
+    """MobileStyleGAN's mapping network z -> w."""
+    mapper = StyleMapper(dims.style_size)
+    try:
+        mapper.load_state_dict(style_mapper_state(read_ir(xml, bin)))
+    except (ValueError, RuntimeError) as error:
+        raise WeightsError(f"{xml} is not the mapping network's graph: {error}") from error
+    freeze(mapper)
+    return mapper
+
+
+def build_frozen(path: Path) -> FrozenNetwork:
+    """Any plain ONNX network, differentiable; WeightsError if it cannot be read."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    try:
+        graph = onnx.load(path, load_external_data=False).graph
+        constants = {
+            tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy())
+            for tensor in graph.initializer
+        }
+        constants |= {
+            node.output[0]: torch.from_numpy(numpy_helper.to_array(node.attribute[0].t).copy())
+            for node in graph.node
+            if node.op_type == "Constant"
+        }
+        steps = [
+            Step(
+                operator=node.op_type,
+                inputs=tuple(node.input),
+                output=node.output[0],
+                settings={a.name: helper.get_attribute_value(a) for a in node.attribute},
+            )
+            for node in graph.node
+            if node.op_type != "Constant"
+        ]
+        inputs = [value.name for value in graph.input if value.name not in constants]
+        network = FrozenNetwork(steps, constants, inputs[0])
+    except (OSError, ValueError, IndexError, TypeError) as error:
+        raise WeightsError(f"{path} cannot be read as an ONNX network: {error}") from error
+    freeze(network)
+    return network
+
+
+def build_arcface(path: Path) -> ArcFace:
+    """ArcFace MobileFaceNet on FFHQ-aligned crops."""
+    return ArcFace(build_frozen(path))
+
+
+def build_landmarks(path: Path) -> Landmarks106:
+    """InsightFace's 106 landmarks on FFHQ-aligned crops."""
+    return Landmarks106(build_frozen(path))
+
+
+def build_lpips(path: Path, name: str = "lpips-alex") -> Lpips:
+    """LPIPS with AlexNet."""
+    stored = load_pickle(path, sha256=find(name).sha256)
+    trunk = []
+    for layer in stored["trunk"]:
+        weight: Tensor = layer["weight"]
+        convolution = nn.Conv2d(
+            weight.shape[1],
+            weight.shape[0],
+            weight.shape[2],
+            stride=layer["stride"],
+            padding=layer["padding"],
+        )
+        convolution.load_state_dict({"weight": weight, "bias": layer["bias"]})
+        trunk.append(convolution)
+    network = Lpips(trunk, [weight[0] for weight in stored["lin"]])
+    freeze(network)
+    return network
+
+
+def read_backbone_state(path: Path, name: str = "parser") -> dict[str, Tensor]:
+    """ResNet-18 inside the face-parsing weights, named as our ``Backbone`` names it."""
+    prefix = "cp.resnet."
+    state = {}
+    for key, tensor in load_pickle(path, sha256=find(name).sha256).items():
+        if key.startswith(prefix):
+            own = key.removeprefix(prefix)
+            stage = own.split(".")[0]
+            if stage.startswith("layer"):
+                depth = int(stage.removeprefix("layer")) - 1
+                own = own.replace(stage, f"stages.{depth}", 1)
+            state[own] = tensor
+    return state

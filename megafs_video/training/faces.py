@@ -1,0 +1,90 @@
+"""Folders of aligned face pictures: which are for training, which for validation, and batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from megafs_video.errors import InputNotFoundError
+from megafs_video.values import UInt8Array
+from megafs_video.video.picture import read_picture
+
+SUFFIXES = {".webp", ".png", ".jpg", ".jpeg"}
+
+
+def is_validation(path: Path) -> bool:
+    """Whether a picture is kept from training, by its name alone: every sixth number.
+
+    >>> [is_validation(Path(name)) for name in ("00000.webp", "00005.webp", "00006.png")]
+    [True, False, True]
+    """
+    digits = "".join(character for character in path.stem if character.isdigit())
+    return int(digits or "0") % 6 == 0
+
+
+def list_faces(folder: Path, *, validation: bool) -> list[Path]:
+    """Pictures of a folder by name, either those for training or those for validation."""
+    found = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
+    chosen = [path for path in found if is_validation(path) == validation]
+    if not chosen:
+        raise InputNotFoundError(f"no pictures in {folder}; give a folder of aligned faces")
+    return chosen
+
+
+def read_faces(paths: Sequence[Path], size: int) -> UInt8Array:
+    """Pictures as one array [N, size, size, 3]; they must have that size already."""
+
+    def read(path: Path) -> UInt8Array:
+        pixels = read_picture(path)
+        if pixels.shape[:2] != (size, size):
+            height, width = pixels.shape[:2]
+            raise InputNotFoundError(f"{path} is {width}x{height}, wanted {size}x{size} pixels")
+        return pixels
+
+    with ThreadPoolExecutor(2) as pool:
+        return np.stack(list(pool.map(read, paths)))
+
+
+def to_device_pixels(pixels: UInt8Array) -> Tensor:
+    """uint8 [N, H, W, 3] -> float32 [N, 3, H, W] in [-1, 1], channels last."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def augment(pixels: Tensor, random: torch.Generator) -> Tensor:
+    """What video does to a face: misalignment, blur, noise, gain. [N, 3, S, S] -> the same.
+
+    Each picture is moved a little, and mirrored never: the codes of a mirror image are others.
+    """
+    count, _, size, _ = pixels.shape
+
+    def draw(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(count, generator=random)
+
+    angle, zoom = draw(-0.05, 0.05), draw(0.95, 1.05)
+    rows = torch.stack(
+        (
+            torch.stack((zoom * angle.cos(), -zoom * angle.sin(), draw(-0.03, 0.03)), dim=1),
+            torch.stack((zoom * angle.sin(), zoom * angle.cos(), draw(-0.03, 0.03)), dim=1),
+        ),
+        dim=1,
+    )  # [N, 2, 3]
+    grid = functional.affine_grid(rows, [count, 3, size, size], align_corners=False)
+    return functional.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
+
+
+def degrade(pixels: Tensor, random: torch.Generator) -> Tensor:
+    """Lower resolution, noise and gain, as a camera and a codec leave them."""
+    count, _, size, _ = pixels.shape
+    if torch.rand((), generator=random) < 0.5:
+        small = int(torch.randint(size // 3, size, (), generator=random))
+        pixels = functional.interpolate(pixels, (small, small), mode="area")
+        pixels = functional.interpolate(pixels, (size, size), mode="bilinear")
+    gain = 0.85 + 0.3 * torch.rand(count, 3, 1, 1, generator=random).mean(dim=1, keepdim=True)
+    noise = 0.04 * torch.rand(count, 1, 1, 1, generator=random)
+    return pixels * gain + noise * torch.randn(pixels.shape, generator=random)

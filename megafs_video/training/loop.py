@@ -1,0 +1,160 @@
+"""The one training loop: Adam, warm-up and half cosine, EMA, log, sheets, resumable checkpoints."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from megafs_video.errors import ConfigError
+from megafs_video.training.config import LoopConfig
+from megafs_video.values import UInt8Array
+from megafs_video.video.picture import write_picture
+
+
+class Task(Protocol):
+    """What is trained: a module, a loss for each step, and pictures to look at."""
+
+    module: nn.Module
+
+    def step(self, step: int, random: torch.Generator) -> dict[str, Tensor]:
+        """Weighted losses by name; their sum is minimised."""
+
+    def sheet(self, module: nn.Module) -> UInt8Array:
+        """Rows of pictures of validation faces, [H, W, 3]."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training run stands."""
+
+    step: int
+    num_steps: int
+    losses: dict[str, float]  # means since the last report
+    seconds_per_step: float
+
+
+def learning_rate(config: LoopConfig, step: int) -> float:
+    """Warm-up, then half a cosine down to a hundredth of the peak.
+
+    >>> learning_rate(LoopConfig(num_steps=1000, learning_rate=1.0, warmup_steps=100), 50)
+    0.5
+    """
+    if step < config.warmup_steps:
+        return config.learning_rate * step / config.warmup_steps
+    done = (step - config.warmup_steps) / max(1, config.num_steps - config.warmup_steps)
+    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, module: nn.Module, decay: float) -> None:
+    """Move the running average of the weights towards the weights; copy the buffers."""
+    pairs = zip(average.parameters(), module.parameters(), strict=True)
+    for kept, current in pairs:
+        kept.lerp_(current, 1 - decay)
+    for kept, current in zip(average.buffers(), module.buffers(), strict=True):
+        kept.copy_(current)
+
+
+def train(
+    task: Task,
+    average: nn.Module,
+    config: LoopConfig,
+    folder: Path,
+    report: Callable[[Progress], None],
+) -> None:
+    """Train ``task.module`` and its running ``average``; resumes from ``folder`` if it can."""
+    folder.mkdir(parents=True, exist_ok=True)
+    random = torch.Generator().manual_seed(config.seed)
+    trained = [weight for weight in task.module.parameters() if weight.requires_grad]
+    optimizer = torch.optim.Adam(trained, lr=config.learning_rate, betas=(0.9, 0.99))
+    first = _resume(folder, config, task.module, average, optimizer, random)
+    totals: dict[str, float] = {}
+    began = time.perf_counter()
+    for step in range(first, config.num_steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(config, step)
+        losses = task.step(step, random)
+        optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(trained, config.clip_norm)
+        optimizer.step()
+        update_average(average, task.module, min(config.ema_decay, (1 + step) / (10 + step)))
+        for name, loss in losses.items():
+            totals[name] = totals.get(name, 0.0) + float(loss.detach())
+        done = step + 1
+        if done % config.log_every == 0:
+            now = time.perf_counter()
+            means = {name: total / config.log_every for name, total in totals.items()}
+            seconds = (now - began) / config.log_every
+            _log(folder / "log.csv", done, seconds, means)
+            report(Progress(done, config.num_steps, means, seconds))
+            totals, began = {}, now
+        if done % config.save_every == 0 or done == config.num_steps:
+            _save(folder, done, config, task.module, average, optimizer, random)
+        if done % config.sheet_every == 0 or done == config.num_steps:
+            write_picture(folder / f"sheet-{done:06d}.jpg", task.sheet(average), overwrite=True)
+
+
+def _log(path: Path, step: int, seconds: float, losses: dict[str, float]) -> None:
+    is_new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        if is_new:
+            writer.writerow(["step", "seconds_per_step", "loss", "value"])
+        for name, value in losses.items():
+            writer.writerow([step, f"{seconds:.4f}", name, f"{value:.6g}"])
+
+
+def _save(
+    folder: Path,
+    step: int,
+    config: LoopConfig,
+    module: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    random: torch.Generator,
+) -> None:
+    unfinished = folder / "last.part"
+    torch.save(
+        {
+            "step": step,
+            "config": repr(config),
+            "module": module.state_dict(),
+            "average": average.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "random": random.get_state(),
+        },
+        unfinished,
+    )
+    unfinished.replace(folder / "last.pt")
+
+
+def _resume(
+    folder: Path,
+    config: LoopConfig,
+    module: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    random: torch.Generator,
+) -> int:
+    path = folder / "last.pt"
+    if not path.exists():
+        return 0
+    stored = torch.load(path, map_location="cpu", weights_only=True)
+    if stored["config"] != repr(config):
+        raise ConfigError(
+            f"{folder} holds a run with other settings; give another --output or the same settings"
+        )
+    module.load_state_dict(stored["module"])
+    average.load_state_dict(stored["average"])
+    optimizer.load_state_dict(stored["optimizer"])
+    random.set_state(stored["random"])
+    return int(stored["step"])

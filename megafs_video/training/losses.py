@@ -1,0 +1,43 @@
+"""The paper's losses, one equation each (§3.4, Eq. 4–14). All return a scalar.
+
+Pictures are [N, 3, H, W] in [-1, 1]; embeddings are unit vectors; points are [N, K, 2].
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def reconstruction_loss(pictures: Tensor, wanted: Tensor) -> Tensor:
+    """Eq. 4 and 9: mean squared difference of pixels."""
+    return (pictures - wanted).square().mean()
+
+
+def perceptual_loss(distances: Tensor) -> Tensor:
+    """Eq. 5 and 10: mean LPIPS of pairs, [N] -> scalar."""
+    return distances.mean()
+
+
+def identity_loss(embeddings: Tensor, wanted: Tensor) -> Tensor:
+    """Eq. 6 and 11: one minus the cosine of two faces' embeddings."""
+    return 1 - (embeddings * wanted).sum(dim=1).mean()
+
+
+def landmark_loss(points: Tensor, wanted: Tensor) -> Tensor:
+    """Eq. 7 and 12: mean squared distance of corresponding landmarks."""
+    return (points - wanted).square().sum(dim=2).mean()
+
+
+def norm_loss(source_high: Tensor, swapped_high: Tensor, style_scale: Tensor) -> Tensor:
+    """Eq. 13: how far the swapped codes are from the source's, in standard deviations."""
+    return ((source_high - swapped_high) / style_scale).square().mean()
+
+
+def code_loss(styles: Tensor, wanted: Tensor, style_scale: Tensor) -> Tensor:
+    """Ours: distance to codes that are known, in standard deviations (generated faces only)."""
+    return ((styles - wanted) / style_scale).square().mean()
+
+
+def constant_loss(constant: Tensor, constant_mean: Tensor) -> Tensor:
+    """Ours: how far C strays from the generator's own constant, so that codes do the work."""
+    return (constant - constant_mean).square().mean()

@@ -1,0 +1,99 @@
+"""Faces of people who do not exist, each with the exact codes that drew it.
+
+They are the paper's auxiliary data (§4.1) and make most encoder steps cheap: the codes are
+known, so nothing has to be generated to compute a loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from megafs_video.networks.generator import Generator, StyleMapper
+from megafs_video.values import Latents, UInt8Array, check_shape
+
+SHARD_SIZE = 250  # faces a file: a stopped run loses at most this many
+
+
+@dataclass(frozen=True, eq=False)
+class RenderedFaces:
+    """Pictures and the codes that drew them."""
+
+    pixels: UInt8Array  # [N, 256, 256, 3]
+    styles: Tensor  # [N, L, 512] float16
+
+    def __post_init__(self) -> None:
+        check_shape("RenderedFaces.pixels", self.pixels, (None, None, None, 3))
+        check_shape("RenderedFaces.styles", self.styles, (self.pixels.shape[0], None, None))
+
+
+@torch.inference_mode()
+def sample_styles(
+    mapper: StyleMapper, count: int, num_styles: int, style_mean: Tensor, random: torch.Generator
+) -> Tensor:
+    """Codes of ``count`` faces, [N, L, 512]: varied truncation, half of them style-mixed."""
+    style_size = style_mean.shape[-1]
+    codes = mapper(torch.randn(2 * count, style_size, generator=random))
+    truncation = 0.5 + 0.5 * torch.rand(2 * count, 1, generator=random)
+    codes = style_mean + truncation * (codes - style_mean)
+    styles = codes[:count, None].repeat(1, num_styles, 1)
+    crossover = torch.randint(1, num_styles, (count,), generator=random)
+    is_mixed = torch.rand(count, generator=random) < 0.5
+    for index in is_mixed.nonzero().flatten().tolist():
+        styles[index, crossover[index] :] = codes[count + index]
+    return styles
+
+
+@torch.inference_mode()
+def style_statistics(mapper: StyleMapper, style_size: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Mean [512] and standard deviation [512] of a code, over 10,000 samples."""
+    random = torch.Generator().manual_seed(seed)
+    codes = mapper(torch.randn(10_000, style_size, generator=random))
+    return codes.mean(dim=0), codes.std(dim=0)
+
+
+@torch.inference_mode()
+def render_faces(
+    folder: Path,
+    generator: Generator,
+    mapper: StyleMapper,
+    *,
+    count: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> RenderedFaces:
+    """Draw ``count`` faces at 256 px, in shards kept under ``folder``; finished shards are reused."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mean, _ = style_statistics(mapper, generator.dims.style_size)
+    size = generator.dims.crop_size
+    shards = []
+    for start in range(0, count, SHARD_SIZE):
+        path = folder / f"seed{seed}-{start:06d}.npz"
+        wanted = min(SHARD_SIZE, count - start)
+        if not path.exists():
+            random = torch.Generator().manual_seed(seed * 1_000_003 + start)
+            styles = sample_styles(mapper, wanted, generator.dims.num_styles, mean, random)
+            pixels = np.empty((wanted, size, size, 3), np.uint8)
+            for index in range(wanted):
+                latents = Latents(generator.constant, styles[index : index + 1])
+                picture = functional.interpolate(generator(latents), (size, size), mode="area")
+                pixels[index] = (
+                    ((picture[0] + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+                )
+                if progress is not None:
+                    progress(start + index + 1, count)
+            unfinished = path.with_suffix(".part.npz")
+            np.savez(unfinished, pixels=pixels, styles=styles.half().numpy())
+            unfinished.replace(path)
+        with np.load(path, allow_pickle=False) as shard:
+            shards.append((shard["pixels"][:wanted], shard["styles"][:wanted]))
+    return RenderedFaces(
+        np.concatenate([pixels for pixels, _ in shards]),
+        torch.from_numpy(np.concatenate([styles for _, styles in shards])),
+    )

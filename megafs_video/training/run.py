@@ -1,0 +1,206 @@
+"""A training run from folders of pictures to a checkpoint: fetch, read, draw, train, save."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from megafs_video.allocator import keep_freed_memory
+from megafs_video.networks.dims import Dims
+from megafs_video.networks.encoder import Encoder
+from megafs_video.networks.frozen import ArcFace, Landmarks106, freeze
+from megafs_video.networks.generator import Generator, StyleMapper
+from megafs_video.networks.perceptual import Lpips
+from megafs_video.networks.transfer import FaceTransfer
+from megafs_video.parts import (
+    build_arcface,
+    build_generator,
+    build_landmarks,
+    build_lpips,
+    build_style_mapper,
+    read_backbone_state,
+)
+from megafs_video.training.config import EncoderConfig, TransferConfig
+from megafs_video.training.encoder import EncoderTask, fresh_encoder
+from megafs_video.training.faces import list_faces, read_faces
+from megafs_video.training.head import PictureHead, fit_picture_head
+from megafs_video.training.loop import Progress, train
+from megafs_video.training.rendered import RenderedFaces, render_faces, style_statistics
+from megafs_video.training.transfer import TransferTask, encode_faces
+from megafs_video.weights.checkpoint import load_checkpoint, load_into, save_checkpoint
+from megafs_video.weights.fetch import ensure
+
+NAMES = (
+    "generator-synthesis-xml",
+    "generator-synthesis-bin",
+    "generator-mapping-xml",
+    "generator-mapping-bin",
+    "arcface-mbf",
+    "landmarks-106",
+    "lpips-alex",
+)
+NUM_VALIDATION = 16  # faces of the sheets
+
+
+@dataclass(frozen=True)
+class Teachers:
+    """The frozen networks that losses are made of."""
+
+    generator: Generator
+    mapper: StyleMapper
+    arcface: ArcFace
+    landmarks: Landmarks106
+    lpips: Lpips
+
+
+def load_teachers(dims: Dims, *, offline: bool = False) -> Teachers:
+    """Fetch what is missing and build every frozen network."""
+    paths = ensure(NAMES, offline=offline)
+    return Teachers(
+        build_generator(paths["generator-synthesis-xml"], paths["generator-synthesis-bin"], dims),
+        build_style_mapper(paths["generator-mapping-xml"], paths["generator-mapping-bin"], dims),
+        build_arcface(paths["arcface-mbf"]),
+        build_landmarks(paths["landmarks-106"]),
+        build_lpips(paths["lpips-alex"]),
+    )
+
+
+def prepare_rendered(
+    output: Path,
+    teachers: Teachers,
+    config: EncoderConfig | TransferConfig,
+    say: Callable[[str], None],
+) -> tuple[RenderedFaces, PictureHead]:
+    """Draw the faces whose codes are known and fit the picture head on them."""
+    say(f"drawing {config.num_rendered} faces with known codes (kept in {output / 'rendered'})")
+    rendered = render_faces(
+        output / "rendered",
+        teachers.generator,
+        teachers.mapper,
+        count=config.num_rendered,
+        seed=config.seed + 1,
+    )
+    head, error = fit_picture_head(teachers.generator, rendered)
+    say(f"picture head fitted: mean squared error {error:.4f} on 20 other faces")
+    return rendered, head
+
+
+def train_encoder(
+    folders: list[Path],
+    output: Path,
+    config: EncoderConfig,
+    *,
+    dims: Dims | None = None,
+    offline: bool = False,
+    say: Callable[[str], None] = print,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Path:
+    """Train HieRFE on aligned faces; returns ``output/encoder.safetensors`` (fp16 average).
+
+    folders: aligned 256 px faces; those kept for validation by name are never trained on.
+    """
+    keep_freed_memory()
+    torch.manual_seed(config.seed)
+    dims = dims or Dims()
+    teachers = load_teachers(dims, offline=offline)
+    rendered, head = prepare_rendered(output, teachers, config, say)
+    paths = [path for folder in folders for path in list_faces(folder, validation=False)]
+    held_out = list_faces(folders[0], validation=True)[:NUM_VALIDATION]
+    say(f"reading {len(paths)} faces")
+    faces, validation = read_faces(paths, dims.crop_size), read_faces(held_out, dims.crop_size)
+
+    mean, scale = style_statistics(teachers.mapper, dims.style_size)
+    samples = teachers.mapper(torch.randn(5000, dims.style_size))
+    encoder = Encoder(dims)
+    fresh_encoder(encoder, teachers.generator.constant, mean, scale, samples)
+    warm = read_backbone_state(ensure(["parser"], offline=offline)["parser"])
+    own = encoder.backbone.state_dict()
+    fitting = {name: t for name, t in warm.items() if name in own and own[name].shape == t.shape}
+    encoder.backbone.load_state_dict(fitting, strict=False)
+    say(f"backbone starts from face parsing: {len(fitting)} of {len(own)} tensors")
+    encoder.to(memory_format=torch.channels_last)
+
+    average = deepcopy(encoder)
+    freeze(average)
+    task = EncoderTask(
+        encoder,
+        config=config,
+        rendered=rendered,
+        faces=faces,
+        validation=validation,
+        head=head,
+        arcface=teachers.arcface,
+        landmarks=teachers.landmarks,
+        lpips=teachers.lpips,
+    )
+    train(task, average, config, output, report)
+    return _ship(average, output / "encoder.safetensors", dims, "encoder", config, len(paths))
+
+
+def train_transfer(
+    folders: list[Path],
+    output: Path,
+    encoder_checkpoint: Path,
+    config: TransferConfig,
+    *,
+    offline: bool = False,
+    say: Callable[[str], None] = print,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Path:
+    """Train FTM on the codes of a finished HieRFE; returns ``output/transfer.safetensors``."""
+    keep_freed_memory()
+    torch.manual_seed(config.seed)
+    checkpoint = load_checkpoint(encoder_checkpoint, kind="encoder")
+    dims = Dims.from_json(checkpoint.dims_json)
+    encoder = Encoder(dims)
+    load_into(encoder, checkpoint.tensors, encoder_checkpoint)
+    freeze(encoder)
+    teachers = load_teachers(dims, offline=offline)
+    _, head = prepare_rendered(output, teachers, config, say)
+    paths = [path for folder in folders for path in list_faces(folder, validation=False)]
+    held_out = list_faces(folders[0], validation=True)[:NUM_VALIDATION]
+    say(f"reading the codes of {len(paths)} faces")
+    faces, validation = (
+        encode_faces(
+            read_faces(chosen, dims.crop_size), encoder, teachers.arcface, teachers.landmarks
+        )
+        for chosen in (paths, held_out)
+    )
+    transfer = FaceTransfer(dims)
+    transfer.style_mean.copy_(encoder.style_mean)
+    transfer.style_scale.copy_(encoder.style_scale)
+    average = deepcopy(transfer)
+    freeze(average)
+    task = TransferTask(
+        transfer,
+        config=config,
+        faces=faces,
+        validation=validation,
+        head=head,
+        arcface=teachers.arcface,
+        landmarks=teachers.landmarks,
+        lpips=teachers.lpips,
+    )
+    train(task, average, config, output, report)
+    return _ship(average, output / "transfer.safetensors", dims, "transfer", config, len(paths))
+
+
+def _ship(
+    module: torch.nn.Module,
+    path: Path,
+    dims: Dims,
+    kind: str,
+    config: EncoderConfig | TransferConfig,
+    num_faces: int,
+) -> Path:
+    tensors = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in module.state_dict().items()
+    }
+    card = {"config": repr(config), "num_training_faces": str(num_faces)}
+    save_checkpoint(path, tensors, kind=kind, dims_json=dims.to_json(), card=card)
+    return path
