@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Dims:
     transfer_cells: int = 3
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            sizes = value if isinstance(value, tuple) else (value,)
+            if not all(type(size) is int and size >= 0 for size in sizes):
+                raise ValueError(f"Dims.{field.name} is {value!r}, wanted whole numbers")
         if not 0 <= self.num_low < self.num_styles:
             raise ValueError(f"Dims.num_low is {self.num_low}, wanted 0 to {self.num_styles - 1}")
         if sum(self.codes_per_map) != self.num_styles:
@@ -45,7 +51,7 @@ class Dims:
     @property
     def resolution(self) -> int:
         """Side of the generated picture, pixels."""
-        return 4 * 2 ** len(self.generator_channels)
+        return 4 << len(self.generator_channels)
 
     def to_json(self) -> str:
         """One line of JSON, as stored in checkpoints."""
@@ -62,9 +68,11 @@ class Dims:
         known = {field.name for field in fields(Dims)}
         if not isinstance(found, dict) or set(found) - known:
             raise ValueError(f"not the sizes of a model: {text[:80]}")
-        return Dims(
-            **{name: tuple(v) if isinstance(v, list) else v for name, v in found.items()}
-        )
+        sizes: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in found.items()
+        }
+        return Dims(**sizes)
 
 
 TINY = Dims(

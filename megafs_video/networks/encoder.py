@@ -8,6 +8,9 @@ run as one grouped convolution; codes are offsets from the generator's mean code
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -77,6 +80,7 @@ class MappingNetworks(nn.Module):
         super().__init__()
         width = num_codes * dims.mapping_width
         self.num_codes = num_codes
+        self.style_size = dims.style_size
         layers: list[nn.Module] = []
         for step in range(num_steps):
             channels, groups = (dims.pyramid_width, 1) if step == 0 else (width, num_codes)
@@ -95,12 +99,18 @@ class MappingNetworks(nn.Module):
         x = self.steps(features)  # [N, num_codes · width, 1, 1]
         if self.identity is not None and identity is not None:
             x = x + functional.leaky_relu(self.identity(identity), 0.01)[:, :, None, None]
-        x = self.project(functional.leaky_relu(self.mix(x), 0.01))
-        return x.flatten(1).unflatten(1, (self.num_codes, -1))
+        codes: Tensor = self.project(functional.leaky_relu(self.mix(x), 0.01))
+        return codes.reshape(len(codes), self.num_codes, self.style_size)
 
 
 class Encoder(nn.Module):
     """HieRFE: pixels -> W++ (paper §3.1)."""
+
+    mappings: Sequence[MappingNetworks]  # a ModuleList, which torch does not type by its members
+    constant_mean: Tensor  # [1, 512, 4, 4]
+    constant_scale: Tensor  # scalar
+    style_mean: Tensor  # [512]
+    style_scale: Tensor  # [512]
 
     def __init__(self, dims: Dims) -> None:
         super().__init__()
@@ -117,10 +127,11 @@ class Encoder(nn.Module):
         )
         # Coarse to fine: the 8 px map takes 3 halvings, 16 px 4, 32 px 5.
         smallest = dims.crop_size // 32
-        self.mappings = nn.ModuleList(
+        mappings = nn.ModuleList(
             MappingNetworks(dims, num_codes, num_steps=(smallest * 2**depth).bit_length() - 1)
             for depth, num_codes in enumerate(dims.codes_per_map)
         )
+        self.mappings = cast("Sequence[MappingNetworks]", mappings)
         self.constant = nn.Conv2d(widths[-1], dims.constant_channels, 3, padding=1)
         self.constant_pool = nn.AdaptiveAvgPool2d(4)
         self.register_buffer("constant_mean", torch.zeros(1, dims.constant_channels, 4, 4))
@@ -129,7 +140,12 @@ class Encoder(nn.Module):
         self.register_buffer("style_scale", torch.ones(dims.style_size))
 
     def forward(self, pixels: Tensor, identity: Tensor | None = None) -> Latents:
-        """pixels [N, 3, 256, 256] in [-1, 1], identity [N, 512] -> W++ of N faces."""
+        """pixels [N, 3, 256, 256] in [-1, 1], identity [N, 512] -> W++ of N faces.
+
+        ValueError if ``Dims.identity_size`` asks for an identity and none is given.
+        """
+        if self.dims.identity_size and identity is None:
+            raise ValueError(f"identity is None, wanted [N, {self.dims.identity_size}]")
         maps = self.backbone(pixels)
         pyramid = self.laterals[-1](maps[-1])
         codes = []

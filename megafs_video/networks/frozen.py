@@ -1,19 +1,21 @@
 """A published ONNX network as a frozen torch module, so that gradients flow through it.
 
 Training needs derivatives of face recognition and landmarks with respect to the picture, which
-an ONNX runtime does not give. Only the plain operators of such networks are known; any other is
-refused by name when the module is built.
+an ONNX runtime does not give. Only the operators and settings that such networks use are known;
+any other is refused by name when the module is built.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -52,48 +54,87 @@ def _multiply_matrices(step: Step, x: Tensor, weight: Tensor, bias: Tensor) -> T
     return functional.linear(x, weight if step.settings.get("transB") else weight.T, bias)
 
 
-OPERATORS: dict[str, Callable[..., Tensor]] = {
+OPERATORS: Mapping[str, Callable[..., Tensor]] = {
     "Add": lambda _, a, b: a + b,
     "BatchNormalization": _normalise,
     "Conv": _convolve,
-    "Dropout": lambda _, x, *ratio: x,
     "Flatten": lambda _, x: x.flatten(1),
     "Gemm": _multiply_matrices,
-    "GlobalAveragePool": lambda _, x: x.mean(dim=(2, 3), keepdim=True),
     "Mul": lambda _, a, b: a * b,
     "PRelu": lambda _, x, slope: functional.prelu(x, slope.flatten()),
-    "Relu": lambda _, x: functional.relu(x),
-    "Reshape": lambda _, x, shape: x.flatten(1),
     "Sub": lambda _, a, b: a - b,
+}
+# Settings that the operators above leave out, with the only value that they may have.
+FIXED_SETTINGS: Mapping[str, Mapping[str, object]] = {
+    "BatchNormalization": {"training_mode": 0},
+    "Conv": {"auto_pad": b"NOTSET", "dilations": [1, 1]},
+    "Flatten": {"axis": 1},
+    "Gemm": {"alpha": 1.0, "beta": 1.0, "transA": 0},
 }
 
 
+def _check_known(step: Step) -> None:
+    """ValueError unless the step is computed here exactly as ONNX means it."""
+    if step.operator not in OPERATORS:
+        raise ValueError(f"the graph uses {step.operator}, which FrozenNetwork does not know")
+    for name, wanted in FIXED_SETTINGS.get(step.operator, {}).items():
+        found = step.settings.get(name, wanted)
+        if found != wanted:
+            raise ValueError(
+                f"{step.operator} has {name} {found!r}, but FrozenNetwork knows only {wanted!r}"
+            )
+
+
 class FrozenNetwork(nn.Module):
-    """Runs the steps of a published graph; its weights are buffers that are never trained."""
+    """Runs the steps of a published graph; its weights are buffers that are never trained.
+
+    steps: in the order in which they run. constants: the graph's weights by name.
+    ValueError if an operator, or a setting of one, is not known.
+    """
 
     def __init__(
         self, steps: Sequence[Step], constants: Mapping[str, Tensor], input_name: str
     ) -> None:
         super().__init__()
-        unknown = sorted({step.operator for step in steps} - set(OPERATORS))
-        if unknown:
-            raise ValueError(f"the graph uses {unknown[0]}, which FrozenNetwork does not know")
+        for step in steps:
+            _check_known(step)
         self.steps = tuple(steps)
         self.input_name = input_name
+        # A buffer's name may hold no dot, and names in a published graph do.
         self.names = {name: f"constant_{index}" for index, name in enumerate(constants)}
         for name, value in constants.items():
             self.register_buffer(self.names[name], value, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The graph's input -> its last output (batched, whatever batch the file was saved with)."""
+        """The graph's input -> its last output, for any batch whatever the file was saved with."""
         values: dict[str, Tensor] = {self.input_name: x}
         for step in self.steps:
             inputs = [
-                values[name] if name in values else getattr(self, self.names[name])
+                values[name] if name in values else self.get_buffer(self.names[name])
                 for name in step.inputs
             ]
             values[step.output] = OPERATORS[step.operator](step, *inputs)
         return values[self.steps[-1].output]
+
+
+@torch.no_grad()
+def freeze(module: M) -> M:
+    """The module in evaluation mode with nothing left to train."""
+    return module.eval().requires_grad_(requires_grad=False)
+
+
+def to_channels_last(module: M) -> M:
+    """The module with its weights in channels-last order, the faster one for convolutions."""
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stubs
+    return module
+
+
+def _cut_window(pixels: Tensor, left: float, top: float, side: float) -> Tensor:
+    """A square window, its place in units of the picture: [N, 3, S, S] -> [N, 3, W, W]."""
+    size = pixels.shape[-1]
+    left_pixels, top_pixels, side_pixels = (round(part * size) for part in (left, top, side))
+    rows = slice(top_pixels, top_pixels + side_pixels)
+    return pixels[:, :, rows, left_pixels : left_pixels + side_pixels]
 
 
 class ArcFace(nn.Module):
@@ -114,9 +155,7 @@ class ArcFace(nn.Module):
 
     def window(self, pixels: Tensor) -> Tensor:
         """The 112 px window that ArcFace reads: [N, 3, S, S] -> [N, 3, 112, 112]."""
-        size = pixels.shape[-1]
-        left, top, side = (round(part * size) for part in (self.LEFT, self.TOP, self.SIDE))
-        face = pixels[:, :, top : top + side, left : left + side]
+        face = _cut_window(pixels, self.LEFT, self.TOP, self.SIDE)
         return functional.interpolate(
             face, (112, 112), mode="bilinear", align_corners=False, antialias=True
         )
@@ -124,12 +163,6 @@ class ArcFace(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """pixels [N, 3, S, S] in [-1, 1] -> unit vectors [N, 512]."""
         return functional.normalize(self.network(self.window(pixels)), dim=1)
-
-
-@torch.no_grad()
-def freeze(module: nn.Module) -> nn.Module:
-    """The module in evaluation mode with nothing left to train."""
-    return module.eval().requires_grad_(requires_grad=False)
 
 
 class Landmarks106(nn.Module):
@@ -148,9 +181,7 @@ class Landmarks106(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Points [N, 106, 2] in [-1, 1] of the window."""
-        size = pixels.shape[-1]
-        left, top, side = (round(part * size) for part in (self.LEFT, self.TOP, self.SIDE))
-        face = pixels[:, :, top : top + side, left : left + side]
+        face = _cut_window(pixels, self.LEFT, self.TOP, self.SIDE)
         window = functional.interpolate(face, (192, 192), mode="bilinear", align_corners=False)
         points: Tensor = self.network(window * 127.5 + 127.5)
-        return points.unflatten(1, (106, 2))
+        return points.reshape(-1, 106, 2)

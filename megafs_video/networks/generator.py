@@ -8,6 +8,10 @@ scale the input's channels, convolve. Every sample of a batch shares its weights
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -80,7 +84,8 @@ class Block(nn.Module):
     def forward(self, features: Tensor, first_style: Tensor, second_style: Tensor) -> Tensor:
         """features [N, C_in, H, W] -> [N, C_out, 2H, 2W]; up and first share one style."""
         features = inverse_haar(features * self.up(first_style)[:, :, None, None])
-        return self.second(self.first(features, first_style), second_style)  # type: ignore[no-any-return]
+        drawn: Tensor = self.second(self.first(features, first_style), second_style)
+        return drawn
 
 
 class Picture(nn.Module):
@@ -100,6 +105,8 @@ class Picture(nn.Module):
 class Generator(nn.Module):
     """W++ -> picture (paper §3.3). The weights are published ones and are never trained here."""
 
+    blocks: Sequence[Block]  # a ModuleList, which torch does not type by its members
+
     def __init__(self, dims: Dims) -> None:
         super().__init__()
         channels = dims.generator_channels
@@ -109,10 +116,11 @@ class Generator(nn.Module):
         self.first = ModulatedConvolution(
             dims.constant_channels, channels[0], style, 4, separable=False
         )
-        self.blocks = nn.ModuleList(
+        blocks = nn.ModuleList(
             Block(before, after, style, 4 * 2**depth)
-            for depth, (before, after) in enumerate(zip(channels, channels[1:], strict=False), 1)
+            for depth, (before, after) in enumerate(pairwise(channels), 1)
         )
+        self.blocks = cast("Sequence[Block]", blocks)
         self.picture = Picture(channels[-1], style)
 
     def features(self, latents: Latents, num_blocks: int) -> Tensor:
@@ -121,15 +129,16 @@ class Generator(nn.Module):
         Code 0 feeds the first convolution; block i takes codes 2i-1 and 2i.
         """
         styles = latents.styles
-        features = self.first(latents.constant, styles[:, 0])
+        features: Tensor = self.first(latents.constant, styles[:, 0])
         for depth, block in enumerate(self.blocks[:num_blocks]):
             features = block(features, styles[:, 2 * depth + 1], styles[:, 2 * depth + 2])
-        return features  # type: ignore[no-any-return]
+        return features
 
     def forward(self, latents: Latents) -> Tensor:
         """constant [N, 512, 4, 4], styles [N, L, 512] -> pixels [N, 3, R, R], about [-1, 1]."""
         features = self.features(latents, len(self.blocks))
-        return self.picture(features, latents.styles[:, -1])  # type: ignore[no-any-return]
+        pixels: Tensor = self.picture(features, latents.styles[:, -1])
+        return pixels
 
 
 class StyleMapper(nn.Module):

@@ -12,6 +12,9 @@ from torch.nn import functional
 class Lpips(nn.Module):
     """AlexNet features of two pictures, compared layer by layer with learned weights."""
 
+    mean: Tensor  # [1, 3, 1, 1]
+    deviation: Tensor  # [1, 3, 1, 1]
+
     def __init__(self, trunk: Sequence[nn.Conv2d], weights: Sequence[Tensor]) -> None:
         super().__init__()
         self.trunk = nn.ModuleList(trunk)

@@ -14,8 +14,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-Array = npt.NDArray[np.generic]
-
 
 class PublishedGraph(Protocol):
     """What a reader of a published file offers."""
@@ -74,8 +72,8 @@ def by_band(channels: Tensor) -> Tensor:
     [0, 1, 2, 5, 3, 6, 4, 7]
     """
     quarter = channels.shape[0] // 4
-    details = channels[quarter:].unflatten(0, (quarter, 3)).transpose(0, 1).flatten(0, 1)
-    return torch.cat((channels[:quarter], details))
+    bands = [channels[quarter + band :: 3] for band in range(3)]
+    return torch.cat((channels[:quarter], *bands))
 
 
 def _modulation(graph: PublishedGraph, layer: str, module: str) -> dict[str, Tensor]:

@@ -6,6 +6,9 @@ the target's. All blocks run at once, as batched matrix products over the codes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +22,9 @@ class CodewiseLinear(nn.Module):
     def __init__(self, num_codes: int, in_size: int, out_size: int) -> None:
         super().__init__()
         bound = in_size**-0.5
-        self.weight = nn.Parameter(torch.empty(num_codes, in_size, out_size).uniform_(-bound, bound))
+        self.weight = nn.Parameter(
+            torch.empty(num_codes, in_size, out_size).uniform_(-bound, bound)
+        )
         self.bias = nn.Parameter(torch.zeros(num_codes, 1, out_size))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -37,7 +42,8 @@ class Perceptron(nn.Module):
 
     def forward(self, both: Tensor) -> Tensor:
         """both [H, N, 2 · 512] -> [H, N, 512]."""
-        return self.out(torch.relu(self.hidden(both)))  # type: ignore[no-any-return]
+        codes: Tensor = self.out(torch.relu(self.hidden(both)))
+        return codes
 
 
 class TransferCell(nn.Module):
@@ -67,13 +73,18 @@ class FaceTransfer(nn.Module):
     published model's, are not bounded by a tanh), and put back after.
     """
 
+    cells: Sequence[TransferCell]  # a ModuleList, which torch does not type by its members
+    style_mean: Tensor  # [512]
+    style_scale: Tensor  # [512]
+
     def __init__(self, dims: Dims) -> None:
         super().__init__()
         self.dims = dims
-        self.cells = nn.ModuleList(
+        cells = nn.ModuleList(
             TransferCell(dims.num_high, dims.style_size, dims.transfer_width)
             for _ in range(dims.transfer_cells)
         )
+        self.cells = cast("Sequence[TransferCell]", cells)
         self.balance = nn.Parameter(torch.zeros(dims.num_high, 1, dims.style_size))  # ω
         self.register_buffer("style_mean", torch.zeros(dims.style_size))
         self.register_buffer("style_scale", torch.ones(dims.style_size))
