@@ -15,14 +15,13 @@ from megafs_video.allocator import keep_freed_memory
 from megafs_video.errors import DeviceError, InputNotFoundError, WeightsError
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.encoder import Encoder
-from megafs_video.networks.frozen import ArcFace, freeze
+from megafs_video.networks.frozen import ArcFace, to_channels_last
 from megafs_video.networks.generator import Generator
 from megafs_video.networks.transfer import FaceTransfer, replace_codes
-from megafs_video.parts import build_arcface, build_generator
+from megafs_video.parts import build_arcface, build_generator, load_encoder, load_transfer
 from megafs_video.values import Latents, check_shape
 from megafs_video.weights.bundled import bundled_path
 from megafs_video.weights.cache import sha256_of
-from megafs_video.weights.checkpoint import Checkpoint, load_checkpoint, load_into
 from megafs_video.weights.fetch import ensure
 
 DTYPES = {
@@ -70,8 +69,10 @@ class Model:
     def transfer(self, source: Latents, target: Latents) -> Latents:
         """The source's identity on the target's codes (paper §3.2); C and low codes unchanged.
 
-        source: one face, or as many as the target. ValueError for another number.
+        source: one face, or as many as the target. ValueError for another number or shape.
         """
+        self._check(source)
+        self._check(target)
         if len(source) not in (1, len(target)):
             raise ValueError(f"source holds {len(source)} faces, wanted 1 or {len(target)}")
         source, target = self._here(source), self._here(target)
@@ -82,10 +83,19 @@ class Model:
 
     @torch.inference_mode()
     def generate(self, latents: Latents) -> Tensor:
-        """Pictures float32 [N, 3, 1024, 1024], about [-1, 1], by the fixed generator (§3.3)."""
+        """Pictures float32 [N, 3, 1024, 1024], about [-1, 1], by the fixed generator (§3.3).
+
+        ValueError for codes of another shape than ``encode`` gives.
+        """
+        self._check(latents)
         with self._precision():
             pixels: Tensor = self.generator(self._here(latents))
         return pixels.float()
+
+    def _check(self, latents: Latents) -> None:
+        dims = self.dims
+        check_shape("latents.constant", latents.constant, (None, dims.constant_channels, 4, 4))
+        check_shape("latents.styles", latents.styles, (None, dims.num_styles, dims.style_size))
 
     def _here(self, latents: Latents) -> Latents:
         return Latents(latents.constant.to(self.device), latents.styles.to(self.device))
@@ -128,20 +138,19 @@ def load_model(
         torch.set_num_threads(threads)
     keep_freed_memory()
     encoder_path = _own_file(name_or_folder, "encoder.safetensors")
-    read = load_checkpoint(encoder_path, kind="encoder")
-    dims = _dims(read, encoder_path)
-    encoder = Encoder(dims)
-    load_into(encoder, read.tensors, encoder_path)
+    encoder = load_encoder(encoder_path)
+    dims = encoder.dims
     hashes = {"encoder": sha256_of(encoder_path)}
 
     transferrer = None
     if swapper == "ftm":
         transfer_path = _own_file(name_or_folder, "transfer.safetensors")
-        read = load_checkpoint(transfer_path, kind="transfer")
-        if _dims(read, transfer_path) != dims:
-            raise WeightsError(f"{transfer_path} was trained for another encoder's sizes")
-        transferrer = FaceTransfer(dims)
-        load_into(transferrer, read.tensors, transfer_path)
+        transferrer = load_transfer(transfer_path)
+        if transferrer.dims != dims:
+            raise WeightsError(
+                f"{transfer_path} was trained for an encoder of other sizes than {encoder_path}; "
+                "train it on this encoder"
+            )
         hashes["transfer"] = sha256_of(transfer_path)
 
     names = ["generator-synthesis-xml", "generator-synthesis-bin"]
@@ -155,7 +164,7 @@ def load_model(
     arcface = build_arcface(paths["arcface-mbf"]) if dims.identity_size else None
     for network in (encoder, transferrer, generator, arcface):
         if network is not None:
-            freeze(network).to(chosen_device, memory_format=torch.channels_last)
+            to_channels_last(network.to(chosen_device))
     return Model(
         name=str(name_or_folder),
         dims=dims,
@@ -179,13 +188,6 @@ def _own_file(name_or_folder: str | Path, file_name: str) -> Path:
             "give mobile, or a folder that megafs-video train made"
         )
     return path
-
-
-def _dims(checkpoint: Checkpoint, path: Path) -> Dims:
-    try:
-        return Dims.from_json(checkpoint.dims_json)
-    except (ValueError, TypeError) as error:
-        raise WeightsError(f"{path} does not carry the sizes of a model: {error}") from error
 
 
 def _device(name: str) -> torch.device:

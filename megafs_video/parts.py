@@ -1,20 +1,53 @@
-"""Published networks as our own torch modules, built from files of the cache."""
+"""Every network as a torch module, built from its file: published ones, and our own."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
 from megafs_video.errors import WeightsError
 from megafs_video.networks.dims import Dims
-from megafs_video.networks.frozen import ArcFace, FrozenNetwork, Landmarks106, Step, freeze
+from megafs_video.networks.encoder import Encoder
+from megafs_video.networks.frozen import (
+    ArcFace,
+    FrozenNetwork,
+    Landmarks106,
+    Step,
+    freeze,
+    to_channels_last,
+)
 from megafs_video.networks.generator import Generator, StyleMapper
 from megafs_video.networks.perceptual import Lpips
 from megafs_video.networks.published import generator_state, style_mapper_state
-from megafs_video.weights.checkpoint import load_pickle
+from megafs_video.networks.transfer import FaceTransfer
+from megafs_video.weights.checkpoint import Checkpoint, load_checkpoint, load_into, load_pickle
 from megafs_video.weights.openvino import read_ir
 from megafs_video.weights.table import find
+
+
+def load_encoder(path: Path) -> Encoder:
+    """HieRFE from our own checkpoint; WeightsError if the file does not hold one."""
+    checkpoint = load_checkpoint(path, kind="encoder")
+    encoder = Encoder(_dims_of(checkpoint, path))
+    load_into(encoder, checkpoint.tensors, path)
+    return freeze(encoder)
+
+
+def load_transfer(path: Path) -> FaceTransfer:
+    """FTM from our own checkpoint; WeightsError if the file does not hold one."""
+    checkpoint = load_checkpoint(path, kind="transfer")
+    transfer = FaceTransfer(_dims_of(checkpoint, path))
+    load_into(transfer, checkpoint.tensors, path)
+    return freeze(transfer)
+
+
+def _dims_of(checkpoint: Checkpoint, path: Path) -> Dims:
+    try:
+        return Dims.from_json(checkpoint.dims_json)
+    except (ValueError, TypeError) as error:
+        raise WeightsError(f"{path} does not carry the sizes of a model: {error}") from error
 
 
 def build_generator(xml: Path, bin: Path, dims: Dims) -> Generator:
@@ -24,24 +57,23 @@ def build_generator(xml: Path, bin: Path, dims: Dims) -> Generator:
         generator.load_state_dict(generator_state(read_ir(xml, bin)))
     except (KeyError, ValueError, RuntimeError, StopIteration) as error:
         raise WeightsError(f"{xml} is not the generator's graph: {error}") from error
-    freeze(generator)
-    return generator.to(memory_format=torch.channels_last)
+    return to_channels_last(freeze(generator))
 
 
 def build_style_mapper(xml: Path, bin: Path, dims: Dims) -> StyleMapper:
-    """MobileStyleGAN's mapping network z -> w."""
+    """MobileStyleGAN's mapping network z -> w; WeightsError if the files hold another graph."""
     mapper = StyleMapper(dims.style_size)
     try:
         mapper.load_state_dict(style_mapper_state(read_ir(xml, bin)))
     except (ValueError, RuntimeError) as error:
         raise WeightsError(f"{xml} is not the mapping network's graph: {error}") from error
-    freeze(mapper)
-    return mapper
+    return freeze(mapper)
 
 
 def build_frozen(path: Path) -> FrozenNetwork:
     """Any plain ONNX network, differentiable; WeightsError if it cannot be read."""
     import onnx
+    from google.protobuf.message import DecodeError
     from onnx import helper, numpy_helper
 
     try:
@@ -49,11 +81,6 @@ def build_frozen(path: Path) -> FrozenNetwork:
         constants = {
             tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy())
             for tensor in graph.initializer
-        }
-        constants |= {
-            node.output[0]: torch.from_numpy(numpy_helper.to_array(node.attribute[0].t).copy())
-            for node in graph.node
-            if node.op_type == "Constant"
         }
         steps = [
             Step(
@@ -63,14 +90,12 @@ def build_frozen(path: Path) -> FrozenNetwork:
                 settings={a.name: helper.get_attribute_value(a) for a in node.attribute},
             )
             for node in graph.node
-            if node.op_type != "Constant"
         ]
         inputs = [value.name for value in graph.input if value.name not in constants]
         network = FrozenNetwork(steps, constants, inputs[0])
-    except (OSError, ValueError, IndexError, TypeError) as error:
+    except (DecodeError, OSError, ValueError, IndexError, TypeError) as error:
         raise WeightsError(f"{path} cannot be read as an ONNX network: {error}") from error
-    freeze(network)
-    return network
+    return freeze(network)
 
 
 def build_arcface(path: Path) -> ArcFace:
@@ -98,9 +123,7 @@ def build_lpips(path: Path, name: str = "lpips-alex") -> Lpips:
         )
         convolution.load_state_dict({"weight": weight, "bias": layer["bias"]})
         trunk.append(convolution)
-    network = Lpips(trunk, [weight[0] for weight in stored["lin"]])
-    freeze(network)
-    return network
+    return freeze(Lpips(trunk, [weight[0] for weight in stored["lin"]]))
 
 
 def read_backbone_state(path: Path, name: str = "parser") -> dict[str, Tensor]:

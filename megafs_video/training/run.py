@@ -12,7 +12,7 @@ import torch
 from megafs_video.allocator import keep_freed_memory
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.encoder import Encoder
-from megafs_video.networks.frozen import ArcFace, Landmarks106, freeze
+from megafs_video.networks.frozen import ArcFace, Landmarks106, freeze, to_channels_last
 from megafs_video.networks.generator import Generator, StyleMapper
 from megafs_video.networks.perceptual import Lpips
 from megafs_video.networks.transfer import FaceTransfer
@@ -22,6 +22,7 @@ from megafs_video.parts import (
     build_landmarks,
     build_lpips,
     build_style_mapper,
+    load_encoder,
     read_backbone_state,
 )
 from megafs_video.training.config import EncoderConfig, TransferConfig
@@ -31,7 +32,7 @@ from megafs_video.training.head import PictureHead, fit_picture_head
 from megafs_video.training.loop import Progress, train
 from megafs_video.training.rendered import RenderedFaces, render_faces, style_statistics
 from megafs_video.training.transfer import TransferTask, encode_faces
-from megafs_video.weights.checkpoint import load_checkpoint, load_into, save_checkpoint
+from megafs_video.weights.checkpoint import save_checkpoint
 from megafs_video.weights.fetch import ensure
 
 NAMES = (
@@ -122,10 +123,9 @@ def train_encoder(
     fitting = {name: t for name, t in warm.items() if name in own and own[name].shape == t.shape}
     encoder.backbone.load_state_dict(fitting, strict=False)
     say(f"backbone starts from face parsing: {len(fitting)} of {len(own)} tensors")
-    encoder.to(memory_format=torch.channels_last)
+    to_channels_last(encoder)
 
-    average = deepcopy(encoder)
-    freeze(average)
+    average = freeze(deepcopy(encoder))
     task = EncoderTask(
         encoder,
         config=config,
@@ -154,11 +154,8 @@ def train_transfer(
     """Train FTM on the codes of a finished HieRFE; returns ``output/transfer.safetensors``."""
     keep_freed_memory()
     torch.manual_seed(config.seed)
-    checkpoint = load_checkpoint(encoder_checkpoint, kind="encoder")
-    dims = Dims.from_json(checkpoint.dims_json)
-    encoder = Encoder(dims)
-    load_into(encoder, checkpoint.tensors, encoder_checkpoint)
-    freeze(encoder)
+    encoder = load_encoder(encoder_checkpoint)
+    dims = encoder.dims
     teachers = load_teachers(dims, offline=offline)
     _, head = prepare_rendered(output, teachers, config, say)
     paths = [path for folder in folders for path in list_faces(folder, validation=False)]
@@ -173,8 +170,7 @@ def train_transfer(
     transfer = FaceTransfer(dims)
     transfer.style_mean.copy_(encoder.style_mean)
     transfer.style_scale.copy_(encoder.style_scale)
-    average = deepcopy(transfer)
-    freeze(average)
+    average = freeze(deepcopy(transfer))
     task = TransferTask(
         transfer,
         config=config,
