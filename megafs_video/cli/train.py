@@ -30,9 +30,7 @@ Offline = Annotated[bool, typer.Option("--offline", help="Fetch no model file.")
 
 
 @app.command()
-def encoder(
-    faces: Faces, output: Output, config: Config = None, offline: Offline = False
-) -> None:
+def encoder(faces: Faces, output: Output, config: Config = None, offline: Offline = False) -> None:
     """Train HieRFE: from a face to its constant C and style codes L (paper, Eq. 4-8)."""
     from megafs_video.training.config import EncoderConfig, read_config
     from megafs_video.training.run import train_encoder
@@ -55,9 +53,7 @@ def transfer(
     from megafs_video.training.run import train_transfer
 
     settings = read_config(config, TransferConfig)
-    path = train_transfer(
-        faces, output, encoder, settings, offline=offline, say=say, report=report
-    )
+    path = train_transfer(faces, output, encoder, settings, offline=offline, say=say, report=report)
     say(f"wrote {path}")
 
 

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from megafs_video.errors import ConfigError, InputNotFoundError
+
+# Counts that something is divided by, or that nothing can be made of if there are none.
+AT_LEAST_ONE = {
+    "batch",
+    "code_batch",
+    "late_code_batch",
+    "log_every",
+    "num_rendered",
+    "num_steps",
+    "picture_batch",
+    "save_every",
+    "sheet_every",
+}
 
 
 @dataclass(frozen=True)
@@ -23,6 +37,15 @@ class LoopConfig:
     log_every: int = 10
     save_every: int = 100
     sheet_every: int = 100
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            least = 1 if field.name in AT_LEAST_ONE else 0
+            if not (math.isfinite(value) and value >= least):
+                raise ValueError(f"{field.name} is {value}, wanted a number from {least} up")
+        if self.ema_decay >= 1:
+            raise ValueError(f"ema_decay is {self.ema_decay}, wanted less than 1")
 
 
 @dataclass(frozen=True)
@@ -46,14 +69,14 @@ class EncoderConfig(LoopConfig):
 class TransferConfig(LoopConfig):
     """FTM (Eq. 14)."""
 
-    num_steps: int = 1600
+    num_steps: int = 1000
     num_rendered: int = 320  # generated faces that the picture head is fitted on
     batch: int = 6
     same_share: float = 0.2  # pairs whose source is the target: reconstruction (Eq. 9)
     weight_reconstruction: float = 8.0  # φ1
-    weight_perceptual: float = 1.0  # φ2
-    weight_identity: float = 6.0  # φ3
-    weight_landmark: float = 100.0  # φ4, for points in [-1, 1]
+    weight_perceptual: float = 2.0  # φ2
+    weight_identity: float = 4.0  # φ3
+    weight_landmark: float = 300.0  # φ4, for points in [-1, 1]
     weight_norm: float = 0.1  # φ5
 
 
@@ -61,20 +84,28 @@ C = TypeVar("C", bound=LoopConfig)
 
 
 def read_config(path: Path | None, kind: type[C]) -> C:
-    """The configuration in a TOML file, or the defaults; ConfigError names a wrong key."""
+    """The settings in a TOML file, or the defaults.
+
+    InputNotFoundError: no such file. ConfigError names a wrong key, type or number.
+    """
     if path is None:
         return kind()
-    if not path.is_file():
-        raise InputNotFoundError(f"no configuration file at {path}")
     try:
         found: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputNotFoundError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not a TOML file: {error}") from error
     defaults = {field.name: field.default for field in fields(kind)}
     for name, value in found.items():
         if name not in defaults:
             raise ConfigError(f"{path} sets {name}, which is not one of: {', '.join(defaults)}")
+        if type(value) is int and type(defaults[name]) is float:
+            value = found[name] = float(value)  # a person may well write 1 for 1.0
         if type(value) is not type(defaults[name]):
             wanted = type(defaults[name]).__name__
             raise ConfigError(f"{path} sets {name} to {value!r}, wanted a value of type {wanted}")
-    return kind(**found)
+    try:
+        return kind(**found)
+    except ValueError as error:
+        raise ConfigError(f"{path} cannot be used: {error}") from error

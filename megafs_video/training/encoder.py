@@ -112,8 +112,8 @@ def fresh_encoder(
     encoder.constant_scale.fill_(float(constant.std()))
     encoder.style_mean.copy_(style_mean)
     encoder.style_scale.copy_(style_scale)
-    nn.init.zeros_(encoder.constant.weight)
-    nn.init.zeros_(encoder.constant.bias)
+    for weight in encoder.constant.parameters():
+        nn.init.zeros_(weight)
     whitened = ((codes - style_mean) / style_scale).double().numpy()
     _, lengths, directions = np.linalg.svd(whitened, full_matrices=False)
     width = encoder.dims.mapping_width
@@ -123,4 +123,5 @@ def fresh_encoder(
     for mapping in encoder.mappings:
         start = basis.repeat(mapping.num_codes, 1)[:, :, None, None]
         mapping.project.weight.data[:, : start.shape[1]].copy_(start)
-        nn.init.zeros_(mapping.project.bias)
+        if mapping.project.bias is not None:
+            nn.init.zeros_(mapping.project.bias)

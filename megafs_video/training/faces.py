@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from megafs_video.errors import InputNotFoundError
+from megafs_video.errors import InputNotFoundError, PictureError
 from megafs_video.values import UInt8Array
 from megafs_video.video.picture import read_picture
 
@@ -24,27 +24,35 @@ def is_validation(path: Path) -> bool:
     >>> [is_validation(Path(name)) for name in ("00000.webp", "00005.webp", "00006.png")]
     [True, False, True]
     """
-    digits = "".join(character for character in path.stem if character.isdigit())
+    digits = "".join(character for character in path.stem if character.isdecimal())
     return int(digits or "0") % 6 == 0
 
 
 def list_faces(folder: Path, *, validation: bool) -> list[Path]:
-    """Pictures of a folder by name, either those for training or those for validation."""
+    """Pictures of a folder by name, either those for training or those for validation.
+
+    InputNotFoundError if there are none.
+    """
     found = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
     chosen = [path for path in found if is_validation(path) == validation]
     if not chosen:
-        raise InputNotFoundError(f"no pictures in {folder}; give a folder of aligned faces")
+        wanted = "for validation (every sixth number)" if validation else "for training"
+        raise InputNotFoundError(
+            f"{folder} holds no pictures {wanted}; give a folder of aligned faces"
+        )
     return chosen
 
 
 def read_faces(paths: Sequence[Path], size: int) -> UInt8Array:
-    """Pictures as one array [N, size, size, 3]; they must have that size already."""
+    """Pictures as one array [N, size, size, 3]; PictureError if one is of another size."""
 
     def read(path: Path) -> UInt8Array:
         pixels = read_picture(path)
         if pixels.shape[:2] != (size, size):
             height, width = pixels.shape[:2]
-            raise InputNotFoundError(f"{path} is {width}x{height}, wanted {size}x{size} pixels")
+            raise PictureError(
+                f"{path} is {width}x{height} pixels, wanted {size}x{size}; scale the aligned faces"
+            )
         return pixels
 
     with ThreadPoolExecutor(2) as pool:

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from megafs_video.errors import ConfigError
 from megafs_video.networks.generator import Generator, inverse_haar
 from megafs_video.training.faces import to_device_pixels
 from megafs_video.training.rendered import RenderedFaces
 from megafs_video.values import Latents
 
 NUM_BLOCKS = 4  # 4 px -> 64 px
+NUM_HELD_OUT = 20  # faces that measure the fit
 
 
 class PictureHead:
@@ -42,16 +44,23 @@ def resized(pixels: Tensor) -> Tensor:
 def head_features(generator: Generator, latents: Latents) -> Tensor:
     """What the next block would read: [N, C, 64, 64], scaled by its style."""
     features = generator.features(latents, NUM_BLOCKS)
-    block = generator.blocks[NUM_BLOCKS]
-    return features * block.up(latents.styles[:, 2 * NUM_BLOCKS + 1])[:, :, None, None]
+    scale: Tensor = generator.blocks[NUM_BLOCKS].up(latents.styles[:, 2 * NUM_BLOCKS + 1])
+    return features * scale[:, :, None, None]
 
 
 @torch.no_grad()
 def fit_picture_head(
     generator: Generator, faces: RenderedFaces, count: int = 300
 ) -> tuple[PictureHead, float]:
-    """The head fitted on ``count`` rendered faces, and its mean squared error on 20 others."""
-    num_held_out = 20
+    """The head fitted on ``count`` rendered faces, and its mean squared error on 20 others.
+
+    ConfigError if there are not as many faces.
+    """
+    if len(faces.pixels) < count + NUM_HELD_OUT:
+        raise ConfigError(
+            f"num_rendered is {len(faces.pixels)}, but the picture head is fitted on {count} and "
+            f"measured on {NUM_HELD_OUT} more; set num_rendered to {count + NUM_HELD_OUT} or more"
+        )
     channels = generator.blocks[NUM_BLOCKS].up.out_features + 1
     gram, cross = torch.zeros(channels, channels), torch.zeros(channels, 12)
     for index in range(count):
@@ -61,10 +70,10 @@ def fit_picture_head(
     ridge = 1e-6 * gram.diagonal().mean() * torch.eye(channels)
     head = PictureHead(generator, torch.linalg.solve(gram + ridge, cross).T.contiguous())
     error = 0.0
-    for index in range(count, count + num_held_out):
+    for index in range(count, count + NUM_HELD_OUT):
         latents = _latents(generator, faces, index)
         wanted = resized(to_device_pixels(faces.pixels[index : index + 1]))
-        error += float((head(latents) - wanted).square().mean()) / num_held_out
+        error += float((head(latents) - wanted).square().mean()) / NUM_HELD_OUT
     return head, error
 
 
@@ -81,7 +90,9 @@ def _sample(generator: Generator, faces: RenderedFaces, index: int) -> tuple[Ten
 
 
 def haar(pixels: Tensor) -> Tensor:
-    """The bands that ``inverse_haar`` turns back into ``pixels``: [N, C, H, W] -> [N, 4C, H/2, W/2].
+    """The bands that ``inverse_haar`` turns back into ``pixels``.
+
+    pixels [N, C, H, W] with even H and W -> bands [N, 4C, H / 2, W / 2].
 
     >>> bands = haar(torch.arange(16.0).view(1, 1, 4, 4))
     >>> torch.equal(inverse_haar(bands), torch.arange(16.0).view(1, 1, 4, 4))

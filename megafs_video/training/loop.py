@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,16 +14,30 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from megafs_video.errors import ConfigError
+from megafs_video.errors import ConfigError, OutputError
 from megafs_video.training.config import LoopConfig
 from megafs_video.values import UInt8Array
 from megafs_video.video.picture import write_picture
+
+# What torch.load and load_state_dict raise on a file that is cut off, hostile, or of other shapes.
+UNREADABLE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    OSError,
+)
 
 
 class Task(Protocol):
     """What is trained: a module, a loss for each step, and pictures to look at."""
 
-    module: nn.Module
+    @property
+    def module(self) -> nn.Module:
+        """What learns."""
 
     def step(self, step: int, random: torch.Generator) -> dict[str, Tensor]:
         """Weighted losses by name; their sum is minimised."""
@@ -56,11 +71,10 @@ def learning_rate(config: LoopConfig, step: int) -> float:
 @torch.no_grad()
 def update_average(average: nn.Module, module: nn.Module, decay: float) -> None:
     """Move the running average of the weights towards the weights; copy the buffers."""
-    pairs = zip(average.parameters(), module.parameters(), strict=True)
-    for kept, current in pairs:
-        kept.lerp_(current, 1 - decay)
-    for kept, current in zip(average.buffers(), module.buffers(), strict=True):
-        kept.copy_(current)
+    for kept, weight in zip(average.parameters(), module.parameters(), strict=True):
+        kept.lerp_(weight, 1 - decay)
+    for copied, buffer in zip(average.buffers(), module.buffers(), strict=True):
+        copied.copy_(buffer)
 
 
 def train(
@@ -70,12 +84,21 @@ def train(
     folder: Path,
     report: Callable[[Progress], None],
 ) -> None:
-    """Train ``task.module`` and its running ``average``; resumes from ``folder`` if it can."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Train ``task.module`` and its running ``average``; resumes the run in ``folder`` if any.
+
+    ``folder`` receives log.csv, sheets and last.pt. A resumed run ends with the weights of one
+    that was never stopped. ConfigError if the folder holds a run with other settings, or a
+    damaged checkpoint; OutputError if it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
     random = torch.Generator().manual_seed(config.seed)
     trained = [weight for weight in task.module.parameters() if weight.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=config.learning_rate, betas=(0.9, 0.99))
     first = _resume(folder, config, task.module, average, optimizer, random)
+    _cut_log(folder / "log.csv", first)
     totals: dict[str, float] = {}
     began = time.perf_counter()
     for step in range(first, config.num_steps):
@@ -83,7 +106,7 @@ def train(
             group["lr"] = learning_rate(config, step)
         losses = task.step(step, random)
         optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(torch.stack(list(losses.values())).sum())
         nn.utils.clip_grad_norm_(trained, config.clip_norm)
         optimizer.step()
         update_average(average, task.module, min(config.ema_decay, (1 + step) / (10 + step)))
@@ -101,6 +124,17 @@ def train(
             _save(folder, done, config, task.module, average, optimizer, random)
         if done % config.sheet_every == 0 or done == config.num_steps:
             write_picture(folder / f"sheet-{done:06d}.jpg", task.sheet(average), overwrite=True)
+
+
+def _cut_log(path: Path, step: int) -> None:
+    """Drop what a stopped run logged after its last checkpoint: those steps come again."""
+    if not path.exists():
+        return
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        rows = list(csv.reader(file))
+    kept = [row for row in rows[1:] if row and row[0].isdecimal() and int(row[0]) <= step]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows[:1] + kept)
 
 
 def _log(path: Path, step: int, seconds: float, losses: dict[str, float]) -> None:
@@ -145,16 +179,24 @@ def _resume(
     optimizer: torch.optim.Optimizer,
     random: torch.Generator,
 ) -> int:
+    """Put everything back as ``_save`` stored it; the number of steps done, 0 for a new run."""
     path = folder / "last.pt"
     if not path.exists():
         return 0
-    stored = torch.load(path, map_location="cpu", weights_only=True)
-    if stored["config"] != repr(config):
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+        found = str(stored["config"])
+        if found == repr(config):
+            module.load_state_dict(stored["module"])
+            average.load_state_dict(stored["average"])
+            optimizer.load_state_dict(stored["optimizer"])
+            random.set_state(stored["random"])
+            return int(stored["step"])
+    except UNREADABLE as error:
+        reason = str(error).partition("\n")[0]
         raise ConfigError(
-            f"{folder} holds a run with other settings; give another --output or the same settings"
-        )
-    module.load_state_dict(stored["module"])
-    average.load_state_dict(stored["average"])
-    optimizer.load_state_dict(stored["optimizer"])
-    random.set_state(stored["random"])
-    return int(stored["step"])
+            f"{path} is damaged ({reason}); delete it to start again, or give another --output"
+        ) from error
+    raise ConfigError(
+        f"{folder} holds a run with other settings; give another --output or the same settings"
+    )

@@ -6,7 +6,8 @@ known, so nothing has to be generated to compute a loss.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from megafs_video.errors import ConfigError
+from megafs_video.networks.dims import Dims
 from megafs_video.networks.generator import Generator, StyleMapper
+from megafs_video.training.sheets import to_host_pixels
 from megafs_video.values import Latents, UInt8Array, check_shape
 
 SHARD_SIZE = 250  # faces a file: a stopped run loses at most this many
@@ -39,7 +43,7 @@ def sample_styles(
 ) -> Tensor:
     """Codes of ``count`` faces, [N, L, 512]: varied truncation, half of them style-mixed."""
     style_size = style_mean.shape[-1]
-    codes = mapper(torch.randn(2 * count, style_size, generator=random))
+    codes: Tensor = mapper(torch.randn(2 * count, style_size, generator=random))
     truncation = 0.5 + 0.5 * torch.rand(2 * count, 1, generator=random)
     codes = style_mean + truncation * (codes - style_mean)
     styles = codes[:count, None].repeat(1, num_styles, 1)
@@ -60,40 +64,58 @@ def style_statistics(mapper: StyleMapper, style_size: int, seed: int = 0) -> tup
 
 @torch.inference_mode()
 def render_faces(
-    folder: Path,
-    generator: Generator,
-    mapper: StyleMapper,
-    *,
-    count: int,
-    seed: int,
-    progress: Callable[[int, int], None] | None = None,
+    folder: Path, generator: Generator, mapper: StyleMapper, *, count: int, seed: int
 ) -> RenderedFaces:
-    """Draw ``count`` faces at 256 px, in shards kept under ``folder``; finished shards are reused."""
+    """Draw ``count`` faces at the size of the encoder's crop.
+
+    They are drawn in shards kept under ``folder``; a finished shard is used again, one of fewer
+    faces than wanted is drawn anew. ConfigError if a shard is damaged.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     mean, _ = style_statistics(mapper, generator.dims.style_size)
-    size = generator.dims.crop_size
     shards = []
     for start in range(0, count, SHARD_SIZE):
         path = folder / f"seed{seed}-{start:06d}.npz"
         wanted = min(SHARD_SIZE, count - start)
-        if not path.exists():
+        shard = _read_shard(path, generator.dims) if path.exists() else None
+        if shard is None or len(shard.pixels) < wanted:
             random = torch.Generator().manual_seed(seed * 1_000_003 + start)
             styles = sample_styles(mapper, wanted, generator.dims.num_styles, mean, random)
-            pixels = np.empty((wanted, size, size, 3), np.uint8)
-            for index in range(wanted):
-                latents = Latents(generator.constant, styles[index : index + 1])
-                picture = functional.interpolate(generator(latents), (size, size), mode="area")
-                pixels[index] = (
-                    ((picture[0] + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
-                )
-                if progress is not None:
-                    progress(start + index + 1, count)
-            unfinished = path.with_suffix(".part.npz")
-            np.savez(unfinished, pixels=pixels, styles=styles.half().numpy())
-            unfinished.replace(path)
-        with np.load(path, allow_pickle=False) as shard:
-            shards.append((shard["pixels"][:wanted], shard["styles"][:wanted]))
+            shard = RenderedFaces(_draw(generator, styles), styles.half())
+            _write_shard(path, shard)
+        shards.append((shard.pixels[:wanted], shard.styles[:wanted]))
     return RenderedFaces(
         np.concatenate([pixels for pixels, _ in shards]),
-        torch.from_numpy(np.concatenate([styles for _, styles in shards])),
+        torch.from_numpy(np.concatenate([styles.numpy() for _, styles in shards])),
     )
+
+
+def _draw(generator: Generator, styles: Tensor) -> UInt8Array:
+    """Pictures uint8 [N, S, S, 3] of codes [N, L, 512], one at a time: 1024 px takes memory."""
+    size = generator.dims.crop_size
+    pixels = np.empty((len(styles), size, size, 3), np.uint8)
+    for index in range(len(styles)):
+        picture = generator(Latents(generator.constant, styles[index : index + 1]))
+        small = functional.interpolate(picture, (size, size), mode="area")
+        pixels[index] = to_host_pixels(small)[0]
+    return pixels
+
+
+def _write_shard(path: Path, faces: RenderedFaces) -> None:
+    unfinished = path.with_suffix(".part.npz")
+    np.savez(unfinished, pixels=faces.pixels, styles=faces.styles.numpy())
+    unfinished.replace(path)
+
+
+def _read_shard(path: Path, dims: Dims) -> RenderedFaces:
+    size = dims.crop_size
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            pixels, styles = stored["pixels"], stored["styles"]
+        check_shape("pixels", pixels, (None, size, size, 3))
+        check_shape("styles", styles, (len(pixels), dims.num_styles, dims.style_size))
+        if (pixels.dtype, styles.dtype) != (np.uint8, np.float16):
+            raise ValueError(f"it holds {pixels.dtype} and {styles.dtype}")
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError) as error:
+        raise ConfigError(f"{path} is damaged ({error}); delete it to draw it again") from error
+    return RenderedFaces(pixels, torch.from_numpy(styles))

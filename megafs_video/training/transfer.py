@@ -52,7 +52,7 @@ def encode_faces(
         latents = encoder(part, embeddings)
         parts.append((latents.constant.half(), latents.styles, embeddings, landmarks(part)))
     constant, styles, found, points = (
-        torch.cat([part[column] for part in parts]).clone() for column in range(4)
+        torch.cat([part[column] for part in parts]) for column in range(4)
     )
     return EncodedFaces(pixels, constant, styles, found, points)
 
@@ -117,10 +117,12 @@ class TransferTask:
     def sheet(self, module: nn.Module) -> UInt8Array:
         """Validation sources, targets, and the swapped faces."""
         module.eval()
-        source, target = torch.arange(0, 8), torch.arange(8, 16)
+        count = len(self.validation.pixels)
+        half = (count + 1) // 2
+        source, target = torch.arange(half), torch.arange(count - half, count)
         swapped = module(self.validation.latents(source), self.validation.latents(target))
         return rows_of(
-            resized(to_device_pixels(self.validation.pixels[:8])),
-            resized(to_device_pixels(self.validation.pixels[8:16])),
+            resized(to_device_pixels(self.validation.pixels[source.numpy()])),
+            resized(to_device_pixels(self.validation.pixels[target.numpy()])),
             self.head(swapped),
         )
