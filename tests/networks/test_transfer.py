@@ -1,0 +1,117 @@
+"""FTM equals the paper's equations code by code, and leaves alone what is the target's."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from megafs_video.networks.dims import TINY
+from megafs_video.networks.transfer import CodewiseLinear, FaceTransfer, replace_codes
+from megafs_video.values import Latents
+from tests.tiny import check_close, random_latents, shaken
+
+LOW, SIZE = TINY.num_low, TINY.style_size
+
+
+@pytest.fixture
+def transfer() -> FaceTransfer:
+    torch.manual_seed(0)
+    return shaken(FaceTransfer(TINY))
+
+
+@torch.no_grad()
+def swap(transfer: FaceTransfer, source: Latents, target: Latents) -> Latents:
+    swapped: Latents = transfer(source, target)
+    return swapped
+
+
+def linear(layer: CodewiseLinear, code: int) -> nn.Linear:
+    """The layer of one code, as torch writes it."""
+    in_size, out_size = layer.weight.shape[1:]
+    plain = nn.Linear(in_size, out_size)
+    plain.load_state_dict({"weight": layer.weight[code].T, "bias": layer.bias[code, 0]})
+    return plain
+
+
+def perceptron(network: nn.Module, code: int, both: Tensor) -> Tensor:
+    """K1 or K2 of one code."""
+    hidden, out = network.get_submodule("hidden"), network.get_submodule("out")
+    assert isinstance(hidden, CodewiseLinear)
+    assert isinstance(out, CodewiseLinear)
+    result: Tensor = linear(out, code)(torch.relu(linear(hidden, code)(both)))
+    return result
+
+
+@torch.no_grad()
+def high_code_by_the_paper(
+    transfer: FaceTransfer, code: int, source: Tensor, target: Tensor
+) -> Tensor:
+    """A slow twin of one face transfer block, Eq. 1 to 3; source and target [512]."""
+    source = (source - transfer.style_mean) / transfer.style_scale
+    target = (target - transfer.style_mean) / transfer.style_scale
+    for cell in transfer.cells:
+        both = torch.cat((source, target))
+        gated_source = torch.sigmoid(perceptron(cell.source_gate, code, both)) * source  # Eq. 1
+        gated_target = torch.sigmoid(perceptron(cell.target_gate, code, both)) * target
+        source = torch.tanh(perceptron(cell.source_shift, code, both)) + gated_source  # Eq. 2
+        target = torch.tanh(perceptron(cell.target_shift, code, both)) + gated_target
+    omega = torch.sigmoid(transfer.balance[code, 0])
+    mixed = omega * target + (1 - omega) * source  # Eq. 3
+    return mixed * transfer.style_scale + transfer.style_mean
+
+
+def test_every_high_code_is_what_the_papers_equations_say(transfer: FaceTransfer) -> None:
+    source, target = random_latents(3), random_latents(3, seed=1)
+    found = swap(transfer, source, target).styles
+    for face in range(3):
+        for code in range(TINY.num_high):
+            wanted = high_code_by_the_paper(
+                transfer, code, source.styles[face, LOW + code], target.styles[face, LOW + code]
+            )
+            torch.testing.assert_close(found[face, LOW + code], wanted, atol=1e-5, rtol=0)
+
+
+def test_the_constant_and_the_low_codes_stay_the_targets_bit_by_bit(
+    transfer: FaceTransfer,
+) -> None:
+    source, target = random_latents(3), random_latents(3, seed=1)
+    swapped = swap(transfer, source, target)
+    assert torch.equal(swapped.constant, target.constant)
+    assert torch.equal(swapped.styles[:, :LOW], target.styles[:, :LOW])
+    assert swapped.styles.shape == target.styles.shape
+
+
+def test_the_sources_constant_and_low_codes_do_not_matter(transfer: FaceTransfer) -> None:
+    source, target = random_latents(2), random_latents(2, seed=1)
+    other = random_latents(2, seed=2)
+    styles = torch.cat((other.styles[:, :LOW], source.styles[:, LOW:]), dim=1)
+    changed = swap(transfer, Latents(other.constant, styles), target)
+    assert torch.equal(changed.styles, swap(transfer, source, target).styles)
+
+
+def test_one_source_serves_every_target(transfer: FaceTransfer) -> None:
+    source, target = random_latents(1), random_latents(4, seed=1)
+    repeated = Latents(source.constant.repeat(4, 1, 1, 1), source.styles.repeat(4, 1, 1))
+    check_close(swap(transfer, source, target).styles, swap(transfer, repeated, target).styles)
+
+
+def test_no_target_gives_no_face(transfer: FaceTransfer) -> None:
+    assert len(swap(transfer, random_latents(1), random_latents(1)[:0])) == 0
+
+
+def test_a_fresh_module_is_half_way_between_source_and_target() -> None:
+    source, target = random_latents(2), random_latents(2, seed=1)
+    found = swap(FaceTransfer(TINY), source, target).styles[:, LOW:]
+    # A gate starts at sigmoid(4) and there are three cells.
+    kept = torch.sigmoid(torch.tensor(4.0)) ** TINY.transfer_cells
+    check_close(found, kept * (source.styles + target.styles)[:, LOW:] / 2)
+
+
+def test_replacing_codes_takes_the_high_ones_of_the_source() -> None:
+    source, target = random_latents(1), random_latents(3, seed=1)
+    found = replace_codes(source, target, LOW)
+    assert torch.equal(found.constant, target.constant)
+    assert torch.equal(found.styles[:, :LOW], target.styles[:, :LOW])
+    for face in range(3):
+        assert torch.equal(found.styles[face, LOW:], source.styles[0, LOW:])
