@@ -61,7 +61,8 @@ def say(line: str) -> None:
     """One line on what is going on, on stderr."""
     from rich.console import Console
 
-    Console(stderr=True, highlight=False).print(line)
+    # Paths hold brackets, and a log line is searched for: neither markup nor wrapping.
+    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(line)
 
 
 def report(progress: Progress) -> None:

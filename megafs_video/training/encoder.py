@@ -103,7 +103,7 @@ class EncoderTask:
 def fresh_encoder(
     encoder: Encoder, constant: Tensor, style_mean: Tensor, style_scale: Tensor, codes: Tensor
 ) -> None:
-    """Start at the mean face: C is the generator's constant, codes are its mean code.
+    """Start around the mean face: C is the generator's constant, codes vary about its mean code.
 
     The last layer of every mapping network starts as the principal directions of ``codes``
     [N, style_size] (samples of w), so that a small step changes a face and not one number.
