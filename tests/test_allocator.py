@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -30,3 +31,35 @@ def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch, platform:
 def test_a_c_library_without_the_setting_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", NoMallopt)
     assert not keep_freed_memory()
+
+
+COUNT_FAULTS = """
+import ctypes, resource, threading
+from megafs_video.allocator import keep_freed_memory
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+libc.free.argtypes = [ctypes.c_void_p]
+assert keep_freed_memory()
+
+def use_large_buffers():
+    for _ in range(20):
+        buffer = libc.malloc(2**26)
+        ctypes.memset(buffer, 1, 2**26)
+        libc.free(buffer)
+
+faults_before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+thread = threading.Thread(target=use_large_buffers)
+thread.start()
+thread.join()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults_before)
+"""
+
+
+@pytest.mark.skipif(not keep_freed_memory(), reason="only glibc has the setting")
+def test_a_thread_reuses_its_large_buffers() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT_FAULTS], capture_output=True, text=True, check=True
+    )
+    pages_of_one_buffer = 2**26 // 4096
+    assert int(done.stdout) < 2 * pages_of_one_buffer  # 20 times that without the setting
