@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -32,11 +32,20 @@ class IdentityScore:
     target_to_source: float  # before the swap
     swapped_to_target: float  # of the same frame
     target_to_itself: float  # all pairs of frames of the target: how alike "the same" is here
+    swapped_to_others: float | None = None  # people who have no part in it; None: none were given
+    target_to_others: float | None = None
 
     @property
     def gain(self) -> float:
         """How much nearer to the source the swap brought the face; more than 0 is nearer."""
         return self.swapped_to_source - self.target_to_source
+
+    @property
+    def gain_to_others(self) -> float | None:
+        """How much nearer to everybody else: a face that only becomes average gains this, too."""
+        if self.swapped_to_others is None or self.target_to_others is None:
+            return None
+        return self.swapped_to_others - self.target_to_others
 
 
 @dataclass(frozen=True)
@@ -75,19 +84,24 @@ def compare_clips(
     recognisers: Sequence[Recogniser],
     *,
     every_frames: int = 10,
+    others: Mapping[str, FloatArray] | None = None,
     progress: Callable[[int], None] = lambda num_frames: None,
 ) -> ClipComparison:
     """Compare ``swapped`` with the ``target`` it was made from and the photograph ``source``.
 
     The largest face of every ``every_frames``-th target frame is looked at, and the face at the
     same place in the copy. Both clips are read once, side by side; pictures are not kept.
+    ``others`` are identities [M, D] of people who have no part in it, by recogniser's name, as
+    ``photo_identities`` gives them.
 
     InputNotFoundError, PictureError, VideoError: a file cannot be read. SourceFaceError: no
     face in the source. ValueError: ``every_frames`` is less than 1.
     """
     if every_frames < 1:
         raise ValueError(f"every_frames is {every_frames}, wanted at least 1")
-    source_identities = _source_identities(source, detector, landmarker, recognisers)
+    sources = photo_identities([source], detector, landmarker, recognisers)
+    if any(len(found) == 0 for found in sources.values()):
+        raise SourceFaceError(f"no face found in {source}; use the photograph of the swap")
     count = _Count()
     identities: list[tuple[list[FloatArray], list[FloatArray]]] = []
     for index, (before, after) in enumerate(_side_by_side(target, swapped, count)):
@@ -126,14 +140,40 @@ def compare_clips(
         scores=tuple(
             _score(
                 network.name,
-                source_identities[which],
+                sources[network.name][0],
                 np.stack([targets[which] for targets, _ in identities]),
                 np.stack([swaps[which] for _, swaps in identities]),
+                None if others is None else others[network.name],
             )
             for which, network in enumerate(recognisers)
             if len(identities) > 1
         ),
     )
+
+
+def photo_identities(
+    paths: Iterable[Path],
+    detector: Detector,
+    landmarker: Landmarker,
+    recognisers: Sequence[Recogniser],
+) -> dict[str, FloatArray]:
+    """Identities [M, D] of the largest face of each photograph, by recogniser's name.
+
+    Photographs in which no face is found are left out, so M may be less than their number.
+    """
+    found: dict[str, list[FloatArray]] = {network.name: [] for network in recognisers}
+    for path in paths:
+        pixels = read_picture(path)
+        face = find_face(pixels, detector, landmarker)
+        if face is None:
+            # MediaPipe may want more room around a face than an aligned photograph has.
+            padded, (left, top) = pad_by_half(pixels)
+            face = find_face(padded, detector, landmarker)
+            face = None if face is None else moved(face, -left, -top)
+        if face is not None:
+            for network in recognisers:
+                found[network.name].append(network.embed(pixels, face))
+    return {name: np.array(identities) for name, identities in found.items()}
 
 
 def find_face(
@@ -188,21 +228,6 @@ def _side_by_side(target: Path, swapped: Path, count: _Count) -> Iterator[tuple[
         swapped_frames.close()
 
 
-def _source_identities(
-    source: Path, detector: Detector, landmarker: Landmarker, recognisers: Iterable[Recogniser]
-) -> list[FloatArray]:
-    pixels = read_picture(source)
-    face = find_face(pixels, detector, landmarker)
-    if face is None:
-        # MediaPipe may want more room around a face than an aligned photograph has.
-        padded, (left, top) = pad_by_half(pixels)
-        face = find_face(padded, detector, landmarker)
-        face = None if face is None else moved(face, -left, -top)
-    if face is None:
-        raise SourceFaceError(f"no face found in {source}; use the photograph of the swap")
-    return [network.embed(pixels, face) for network in recognisers]
-
-
 def _compare_sound(target: Path, swapped: Path, num_tracks: int) -> tuple[int, int]:
     """Packets of the target, and places at which the two differ."""
     num_packets = num_changed = 0
@@ -214,12 +239,20 @@ def _compare_sound(target: Path, swapped: Path, num_tracks: int) -> tuple[int, i
     return num_packets, num_changed
 
 
-def _score(name: str, source: FloatArray, targets: FloatArray, swaps: FloatArray) -> IdentityScore:
-    """source [D], targets and swaps [T, D], all rows of length 1."""
+def _score(
+    name: str,
+    source: FloatArray,
+    targets: FloatArray,
+    swaps: FloatArray,
+    others: FloatArray | None,
+) -> IdentityScore:
+    """source [D], targets and swaps [T, D], others [M, D], all rows of length 1."""
     return IdentityScore(
         recogniser=name,
         swapped_to_source=float((swaps @ source).mean()),
         target_to_source=float((targets @ source).mean()),
         swapped_to_target=float((swaps * targets).sum(axis=1).mean()),
         target_to_itself=mean_pair_cosine(targets),
+        swapped_to_others=None if others is None else float((swaps @ others.T).mean()),
+        target_to_others=None if others is None else float((targets @ others.T).mean()),
     )

@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 
 from megafs_video.errors import SourceFaceError
-from megafs_video.evaluation.clips import ClipComparison, compare_clips, find_face
+from megafs_video.evaluation.clips import (
+    ClipComparison,
+    compare_clips,
+    find_face,
+    photo_identities,
+)
 from megafs_video.values import Face, FloatArray, UInt8Array
 from megafs_video.video.picture import write_picture
 from tests.clips import make_clip
@@ -77,6 +82,35 @@ def test_an_untouched_clip_gains_nothing_and_keeps_everything(source: Path) -> N
     assert found.keeps_frames and found.keeps_sound
     assert (found.num_target_frames, found.num_sampled_frames) == (8, 4)
     assert found.target_seconds == found.swapped_seconds == pytest.approx(8 / 30)
+
+
+def test_what_anybody_would_gain_is_told_apart(source: Path, tmp_path: Path) -> None:
+    target = write_clip(tmp_path / "target.mp4", person(COOL))
+    swapped = write_clip(tmp_path / "swapped.mp4", person((200, 200, 200)))
+    green = tmp_path / "green.png"
+    write_picture(green, draw([(80, 60, (150, 240, 180))]))
+    finders = BrightDetector(), FakeLandmarker()
+    others = photo_identities([green], *finders, [Tint()])
+    found = compare_clips(
+        source, target, swapped, *finders, [Tint()], every_frames=2, others=others
+    )
+    [score] = found.scores
+    assert score.gain_to_others is not None
+    # Grey is nearer to warm than cool is, but it is nearer to green as well.
+    assert score.gain > 0.3
+    assert score.gain_to_others > 0.1
+
+
+def test_without_others_nothing_is_said_of_them(source: Path) -> None:
+    [score] = compare(source, person(COOL), person(WARM)).scores
+    assert score.gain_to_others is None
+
+
+def test_photographs_without_a_face_are_left_out(source: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.png"
+    write_picture(empty, draw([]))
+    found = photo_identities([empty, source], BrightDetector(), FakeLandmarker(), [Tint()])
+    assert found["tint"].shape == (1, 4)
 
 
 @pytest.mark.parametrize("num_swapped", [6, 9])
