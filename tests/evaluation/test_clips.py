@@ -87,16 +87,16 @@ def test_an_untouched_clip_gains_nothing_and_keeps_everything(source: Path) -> N
 def test_what_anybody_would_gain_is_told_apart(source: Path, tmp_path: Path) -> None:
     target = write_clip(tmp_path / "target.mp4", person(COOL))
     swapped = write_clip(tmp_path / "swapped.mp4", person((200, 200, 200)))
-    green = tmp_path / "green.png"
-    write_picture(green, draw([(80, 60, (150, 240, 180))]))
+    rosy = tmp_path / "rosy.png"
+    write_picture(rosy, draw([(80, 60, (240, 150, 170))]))
     finders = BrightDetector(), FakeLandmarker()
-    others = photo_identities([green], *finders, [Tint()])
+    others = photo_identities([rosy], *finders, [Tint()])
     found = compare_clips(
         source, target, swapped, *finders, [Tint()], every_frames=2, others=others
     )
     [score] = found.scores
     assert score.gain_to_others is not None
-    # Grey is nearer to warm than cool is, but it is nearer to green as well.
+    # Grey is nearer to warm than cool is, but it is nearer to rosy as well.
     assert score.gain > 0.3
     assert score.gain_to_others > 0.1
 
