@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import Annotated
 
@@ -59,6 +60,8 @@ def before_any_verb(
 
 def main() -> None:
     """Run the verb that the command line names and exit with its code."""
+    # Threads of one network that wait must sleep: spinning, they take the cores from the others.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # A polite kill cleans up as Ctrl-C does: threads end and the unfinished output goes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     app()
