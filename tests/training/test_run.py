@@ -1,0 +1,110 @@
+"""Both trainings, from folders of pictures to checkpoints that load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from megafs_video.errors import ConfigError, InputNotFoundError, WeightsError
+from megafs_video.networks.dims import Dims
+from megafs_video.parts import load_encoder, load_transfer
+from megafs_video.training import run
+from megafs_video.training.config import EncoderConfig, TransferConfig
+from megafs_video.training.loop import Progress
+from megafs_video.training.run import Teachers, train_encoder, train_transfer
+from megafs_video.weights.checkpoint import load_checkpoint
+from tests.tiny import tiny_arcface, tiny_landmarks, tiny_lpips
+from tests.training.small import SMALL, small_generator, small_mapper, write_faces
+
+NUM_RENDERED = 320  # the least that the picture head takes
+ENCODER = EncoderConfig(
+    num_steps=4,
+    log_every=2,
+    save_every=2,
+    sheet_every=4,
+    num_rendered=NUM_RENDERED,
+    picture_from_step=2,
+    picture_batch=2,
+)
+TRANSFER = TransferConfig(
+    num_steps=4, log_every=2, save_every=2, sheet_every=4, num_rendered=NUM_RENDERED, batch=2
+)
+
+
+@pytest.fixture(autouse=True)
+def small_teachers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiny networks in the place of every published one."""
+
+    def load_teachers(dims: Dims, *, offline: bool = False) -> Teachers:
+        arcface, landmarks = tiny_arcface(), tiny_landmarks()
+        return Teachers(small_generator(), small_mapper(), arcface, landmarks, tiny_lpips())
+
+    def ensure(names: Iterable[str], *, offline: bool = False) -> dict[str, Path]:
+        return dict.fromkeys(names, Path("nowhere"))
+
+    def read_backbone_state(path: Path) -> dict[str, torch.Tensor]:
+        return {"conv1.weight": torch.full((16, 3, 7, 7), 0.1), "conv1.bias": torch.zeros(9)}
+
+    monkeypatch.setattr(run, "load_teachers", load_teachers)
+    monkeypatch.setattr(run, "ensure", ensure)
+    monkeypatch.setattr(run, "read_backbone_state", read_backbone_state)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all runs: what is drawn once serves every test."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def faces(runs: Path) -> Path:
+    return write_faces(runs / "faces", 24)
+
+
+def test_both_trainings_end_in_checkpoints_that_load(runs: Path, faces: Path) -> None:
+    said: list[str] = []
+    reports: list[Progress] = []
+    encoder_path = train_encoder(
+        [faces], runs / "encoder", ENCODER, dims=SMALL, say=said.append, report=reports.append
+    )
+    assert encoder_path == runs / "encoder" / "encoder.safetensors"
+    encoder = load_encoder(encoder_path)
+    assert encoder.dims == SMALL
+    # What the generator's codes are like travels with the encoder (as float16).
+    assert torch.allclose(encoder.constant_mean, small_generator().constant, atol=2e-3)
+    assert [report.step for report in reports] == [2, 4]
+    assert set(reports[0].losses) == {"code", "constant"}
+    assert {"reconstruction", "perceptual", "identity", "landmark"} < set(reports[1].losses)
+    assert "backbone starts from face parsing: 1 of" in " ".join(said)
+    card = load_checkpoint(encoder_path).card
+    assert card == {"config": repr(ENCODER), "num_training_faces": "20"}
+
+    transfer_path = train_transfer(
+        [faces], runs / "transfer", encoder_path, TRANSFER, say=said.append
+    )
+    transfer = load_transfer(transfer_path)
+    assert transfer.dims == SMALL
+    assert torch.equal(transfer.style_mean, encoder.style_mean)
+    assert (runs / "transfer" / "sheet-000004.jpg").is_file()
+
+
+def test_too_few_drawn_faces_are_refused(tmp_path: Path, faces: Path) -> None:
+    few = replace(ENCODER, num_rendered=10)
+    with pytest.raises(ConfigError, match=r"num_rendered is 10.* set num_rendered to 320 or more"):
+        train_encoder([faces], tmp_path, few, dims=SMALL, say=lambda line: None)
+
+
+def test_a_folder_without_faces_is_refused(runs: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputNotFoundError, match="holds no pictures for training"):
+        train_encoder([tmp_path], runs / "encoder", ENCODER, dims=SMALL, say=lambda line: None)
+
+
+def test_a_file_that_is_no_encoder_is_refused(tmp_path: Path, faces: Path) -> None:
+    path = tmp_path / "encoder.safetensors"
+    path.write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match=r"encoder\.safetensors"):
+        train_transfer([faces], tmp_path / "run", path, TRANSFER, say=lambda line: None)
