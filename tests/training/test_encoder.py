@@ -1,0 +1,99 @@
+"""Training HieRFE: its losses step by step, its sheet, and where it starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from megafs_video.networks.encoder import Encoder
+from megafs_video.training.config import EncoderConfig
+from megafs_video.training.encoder import EncoderTask, fresh_encoder
+from tests.tiny import check_close, random_pixels, shaken, tiny_arcface, tiny_landmarks, tiny_lpips
+from tests.training.small import SMALL, small_faces, small_head, small_rendered
+
+CONFIG = EncoderConfig(
+    code_batch=4, late_code_batch=3, picture_batch=2, picture_from_step=10, weight_landmark=1.0
+)
+PICTURE_LOSSES = {"reconstruction", "perceptual", "identity", "landmark"}
+
+
+def make_task(config: EncoderConfig = CONFIG) -> EncoderTask:
+    torch.manual_seed(0)
+    return EncoderTask(
+        shaken(Encoder(SMALL)).train(),
+        config=config,
+        rendered=small_rendered(12),
+        faces=small_faces(10),
+        validation=small_faces(3, seed=1),
+        head=small_head(),
+        arcface=tiny_arcface(),
+        landmarks=tiny_landmarks(),
+        lpips=tiny_lpips(),
+    )
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_codes_are_learnt_first_and_pictures_later() -> None:
+    task = make_task()
+    assert set(task.step(9, generator())) == {"code", "constant"}
+    assert set(task.step(10, generator())) == {"code", "constant"} | PICTURE_LOSSES
+
+
+def test_every_loss_is_a_finite_scalar_that_reaches_the_encoder() -> None:
+    for name in ("code", "constant", *PICTURE_LOSSES):
+        task = make_task()
+        loss = task.step(10, generator())[name]
+        assert loss.shape == ()
+        assert loss.isfinite()
+        torch.autograd.backward(loss)
+        stem = task.module.backbone.conv1.weight.grad
+        assert stem is not None, name
+        assert stem.abs().max() > 0, name
+
+
+def test_the_weights_of_the_settings_scale_their_losses() -> None:
+    weights = {
+        "code": "weight_code",
+        "constant": "weight_constant",
+        "reconstruction": "weight_reconstruction",
+        "perceptual": "weight_perceptual",
+        "identity": "weight_identity",
+        "landmark": "weight_landmark",
+    }
+    before = make_task().step(10, generator())
+    for loss, field in weights.items():
+        doubled = replace(CONFIG, **{field: 2 * getattr(CONFIG, field)})
+        after = make_task(doubled).step(10, generator())
+        for name in weights:
+            check_close(after[name], (2 if name == loss else 1) * before[name])
+
+
+def test_a_step_follows_its_generator() -> None:
+    one, same, other = (make_task().step(10, generator(seed)) for seed in (1, 1, 2))
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not any(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_sheet_shows_faces_above_what_their_codes_draw() -> None:
+    task = make_task()
+    assert task.sheet(task.module).shape == (2 * 128, 3 * 128, 3)
+
+
+def test_a_fresh_encoder_gives_the_generators_constant_and_codes_that_faces_have() -> None:
+    encoder = Encoder(SMALL).eval()
+    constant = torch.randn(1, 8, 4, 4)
+    mean, scale = torch.randn(8), torch.rand(8) + 0.5
+    direction = torch.randn(8)
+    codes = mean + scale * torch.randn(50, 1) * direction  # they vary along one line only
+    fresh_encoder(encoder, constant, mean, scale, codes)
+    with torch.no_grad():
+        latents = encoder(random_pixels(3, 64), torch.randn(3, 6))
+    assert torch.equal(latents.constant, constant.expand(3, -1, -1, -1))
+    offsets = ((latents.styles - mean) / scale).flatten(0, 1)  # [3 · L, 8]
+    along = offsets @ direction / direction.square().sum()
+    check_close(offsets, along[:, None] * direction)
+    assert along.std() > 0

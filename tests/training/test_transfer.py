@@ -1,0 +1,110 @@
+"""Training FTM: codes read once, pairs with their losses, and the sheet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from megafs_video.networks.encoder import Encoder
+from megafs_video.networks.frozen import freeze
+from megafs_video.networks.transfer import FaceTransfer
+from megafs_video.training.config import TransferConfig
+from megafs_video.training.faces import to_device_pixels
+from megafs_video.training.transfer import EncodedFaces, TransferTask, encode_faces
+from tests.tiny import check_close, shaken, tiny_arcface, tiny_landmarks, tiny_lpips
+from tests.training.small import SMALL, small_faces, small_head
+
+CONFIG = TransferConfig(batch=4, same_share=0.5)
+
+
+def small_encoder() -> Encoder:
+    torch.manual_seed(0)
+    return freeze(shaken(Encoder(SMALL), amount=0.1))
+
+
+def encoded(count: int, seed: int = 0) -> EncodedFaces:
+    faces = small_faces(count, seed)
+    return encode_faces(faces, small_encoder(), tiny_arcface(), tiny_landmarks(), batch=4)
+
+
+def make_task(config: TransferConfig = CONFIG, num_validation: int = 5) -> TransferTask:
+    torch.manual_seed(1)
+    return TransferTask(
+        shaken(FaceTransfer(SMALL), amount=0.1),
+        config=config,
+        faces=encoded(9),
+        validation=encoded(num_validation, seed=1),
+        head=small_head(),
+        arcface=tiny_arcface(),
+        landmarks=tiny_landmarks(),
+        lpips=tiny_lpips(),
+    )
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_faces_are_read_batch_by_batch_and_in_order() -> None:
+    found = encoded(6)
+    pixels = to_device_pixels(small_faces(6))
+    with torch.no_grad():
+        embeddings = tiny_arcface()(pixels)
+        latents = small_encoder()(pixels, embeddings)
+    check_close(found.embeddings, embeddings)
+    check_close(found.styles, latents.styles)
+    assert torch.equal(found.constant, latents.constant.half())
+    assert found.points.shape == (6, 106, 2)
+    assert len(found.latents(torch.tensor([4, 1, 1]))) == 3
+    check_close(found.latents(torch.tensor([4])).styles, latents.styles[4:5])
+
+
+def test_every_loss_is_a_finite_scalar_that_reaches_the_module() -> None:
+    names = ("perceptual", "identity", "landmark", "norm", "reconstruction")
+    for name in names:
+        task = make_task()
+        losses = task.step(0, generator())
+        assert set(losses) == set(names)
+        assert losses[name].shape == ()
+        assert losses[name].isfinite()
+        torch.autograd.backward(losses[name])
+        hidden = task.module.cells[0].source_shift.hidden.weight.grad
+        assert hidden is not None, name
+        assert hidden.abs().max() > 0, name
+
+
+@pytest.mark.parametrize(("same_share", "has_pairs"), [(0.0, False), (1.0, True)])
+def test_only_a_face_with_itself_is_reconstructed(same_share: float, has_pairs: bool) -> None:
+    task = make_task(replace(CONFIG, same_share=same_share))
+    for seed in range(3):
+        assert ("reconstruction" in task.step(0, generator(seed))) == has_pairs
+
+
+def test_the_weights_of_the_settings_scale_their_losses() -> None:
+    weights = {
+        "reconstruction": "weight_reconstruction",
+        "perceptual": "weight_perceptual",
+        "identity": "weight_identity",
+        "landmark": "weight_landmark",
+        "norm": "weight_norm",
+    }
+    before = make_task().step(0, generator())
+    for loss, field in weights.items():
+        doubled = replace(CONFIG, **{field: 2 * getattr(CONFIG, field)})
+        after = make_task(doubled).step(0, generator())
+        for name in weights:
+            check_close(after[name], (2 if name == loss else 1) * before[name])
+
+
+def test_a_step_follows_its_generator() -> None:
+    one, same, other = (make_task().step(0, generator(seed)) for seed in (1, 1, 2))
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not torch.equal(one["norm"], other["norm"])
+
+
+@pytest.mark.parametrize(("num_validation", "num_columns"), [(16, 8), (5, 3), (1, 1)])
+def test_the_sheet_shows_sources_targets_and_swaps(num_validation: int, num_columns: int) -> None:
+    task = make_task(num_validation=num_validation)
+    assert task.sheet(task.module).shape == (3 * 128, num_columns * 128, 3)
