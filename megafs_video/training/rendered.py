@@ -23,6 +23,17 @@ from megafs_video.training.sheets import to_host_pixels
 from megafs_video.values import Latents, UInt8Array, check_shape
 
 SHARD_SIZE = 250  # faces a file: a stopped run loses at most this many
+# What numpy raises on a file that is cut off, hostile, or holds something else.
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    RuntimeError,
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,12 +121,12 @@ def _write_shard(path: Path, faces: RenderedFaces) -> None:
 def _read_shard(path: Path, dims: Dims) -> RenderedFaces:
     size = dims.crop_size
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             pixels, styles = stored["pixels"], stored["styles"]
         check_shape("pixels", pixels, (None, size, size, 3))
         check_shape("styles", styles, (len(pixels), dims.num_styles, dims.style_size))
         if (pixels.dtype, styles.dtype) != (np.uint8, np.float16):
             raise ValueError(f"it holds {pixels.dtype} and {styles.dtype}")
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         raise ConfigError(f"{path} is damaged ({error}); delete it to draw it again") from error
     return RenderedFaces(pixels, torch.from_numpy(styles))
