@@ -9,7 +9,7 @@ run as one grouped convolution; codes are offsets from the generator's mean code
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -96,11 +96,27 @@ class MappingNetworks(nn.Module):
 
     def forward(self, features: Tensor, identity: Tensor | None) -> Tensor:
         """features [N, P, S, S], identity [N, 512] -> codes [N, num_codes, style_size]."""
-        x = self.steps(features)  # [N, num_codes · width, 1, 1]
+        return self.codes(self.pool(features), identity)
+
+    def pool(self, features: Tensor) -> Tensor:
+        """What the map says, before the identity: [N, P, S, S] -> [N, num_codes · width]."""
+        pooled: Tensor = self.steps(features)
+        return pooled.flatten(1)
+
+    def codes(self, pooled: Tensor, identity: Tensor | None) -> Tensor:
+        """pooled [N, num_codes · width], identity [N, 512] -> codes [N, num_codes, style_size]."""
+        x = pooled[:, :, None, None]
         if self.identity is not None and identity is not None:
             x = x + functional.leaky_relu(self.identity(identity), 0.01)[:, :, None, None]
         codes: Tensor = self.project(functional.leaky_relu(self.mix(x), 0.01))
         return codes.reshape(len(codes), self.num_codes, self.style_size)
+
+
+class Reading(NamedTuple):
+    """What the maps say of N faces, before their identity is added."""
+
+    constant: Tensor  # [N, 512, 4, 4]
+    pooled: Tensor  # [N, L · width]
 
 
 class Encoder(nn.Module):
@@ -146,18 +162,39 @@ class Encoder(nn.Module):
         """
         if self.dims.identity_size and identity is None:
             raise ValueError(f"identity is None, wanted [N, {self.dims.identity_size}]")
+        reading = self.read(pixels)
+        return Latents(reading.constant, self.styles(reading.pooled, identity))
+
+    def read(self, pixels: Tensor) -> Reading:
+        """All that does not depend on the identity: pixels [N, 3, 256, 256] -> C and more."""
         maps = self.backbone(pixels)
         pyramid = self.laterals[-1](maps[-1])
-        codes = []
+        pooled = []
         for lateral, features, mapping in zip(
             reversed(self.laterals[:-1]), reversed(maps[:-1]), self.mappings, strict=True
         ):
             pyramid = lateral(features) + functional.interpolate(
                 pyramid, scale_factor=2.0, mode="bilinear", align_corners=False
             )
-            codes.append(mapping(pyramid, identity))
-        styles = self.style_mean + self.style_scale * torch.cat(codes, dim=1)  # [N, L, 512]
-        constant = self.constant_mean + self.constant_scale * self.constant_pool(
-            self.constant(maps[-1])
-        )
-        return Latents(constant, styles)
+            pooled.append(mapping.pool(pyramid))
+        offset = self.constant_pool(self.constant(maps[-1]))  # [N, 512, 4, 4]
+        constant = self.constant_mean + self.constant_scale * offset
+        return Reading(constant, torch.cat(pooled, dim=1))
+
+    def styles(self, pooled: Tensor, identity: Tensor | None) -> Tensor:
+        """pooled [N, L · width], identity [N, 512] -> L [N, num_styles, 512], coarse to fine."""
+        sizes = [mapping.num_codes * self.dims.mapping_width for mapping in self.mappings]
+        codes = [
+            mapping.codes(part, identity)
+            for mapping, part in zip(self.mappings, pooled.split(sizes, dim=1), strict=True)
+        ]
+        return self.style_mean + self.style_scale * torch.cat(codes, dim=1)
+
+    def heads(self) -> list[nn.Module]:
+        """The last layers of the mapping networks: identity and pooled maps -> codes."""
+        return [
+            layer
+            for mapping in self.mappings
+            for layer in (mapping.identity, mapping.mix, mapping.project)
+            if layer is not None
+        ]

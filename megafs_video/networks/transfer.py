@@ -85,7 +85,8 @@ class FaceTransfer(nn.Module):
             for _ in range(dims.transfer_cells)
         )
         self.cells = cast("Sequence[TransferCell]", cells)
-        self.balance = nn.Parameter(torch.zeros(dims.num_high, 1, dims.style_size))  # ω
+        # ω starts on the source's side: swapping first, keeping what the losses ask back.
+        self.balance = nn.Parameter(torch.full((dims.num_high, 1, dims.style_size), -2.0))
         self.register_buffer("style_mean", torch.zeros(dims.style_size))
         self.register_buffer("style_scale", torch.ones(dims.style_size))
         for cell in self.cells:  # a fresh cell passes its codes on almost untouched

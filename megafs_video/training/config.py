@@ -69,7 +69,8 @@ class EncoderConfig(LoopConfig):
 class TransferConfig(LoopConfig):
     """FTM (Eq. 14)."""
 
-    num_steps: int = 800
+    num_steps: int = 950
+    learning_rate: float = 2e-3
     num_rendered: int = 320  # generated faces that the picture head is fitted on
     batch: int = 6
     same_share: float = 0.2  # pairs whose source is the target: reconstruction (Eq. 9)

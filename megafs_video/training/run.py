@@ -31,7 +31,7 @@ from megafs_video.training.faces import list_faces, read_faces
 from megafs_video.training.head import PictureHead, fit_picture_head
 from megafs_video.training.loop import Progress, train
 from megafs_video.training.rendered import RenderedFaces, render_faces, style_statistics
-from megafs_video.training.transfer import TransferTask, encode_faces
+from megafs_video.training.transfer import Swapper, TransferTask, encode_faces
 from megafs_video.weights.checkpoint import save_checkpoint
 from megafs_video.weights.fetch import ensure
 
@@ -151,7 +151,10 @@ def train_transfer(
     say: Callable[[str], None] = print,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Path:
-    """Train FTM on the codes of a finished HieRFE; returns ``output/transfer.safetensors``."""
+    """Train FTM and the heads of a finished HieRFE; returns ``output/transfer.safetensors``.
+
+    The encoder with its new heads lands beside it, as ``output/encoder.safetensors``.
+    """
     keep_freed_memory()
     torch.manual_seed(config.seed)
     encoder = load_encoder(encoder_checkpoint)
@@ -170,9 +173,10 @@ def train_transfer(
     transfer = FaceTransfer(dims)
     transfer.style_mean.copy_(encoder.style_mean)
     transfer.style_scale.copy_(encoder.style_scale)
-    average = freeze(deepcopy(transfer))
+    swapper = Swapper(encoder, transfer)
+    average = freeze(deepcopy(swapper))
     task = TransferTask(
-        transfer,
+        swapper,
         config=config,
         faces=faces,
         validation=validation,
@@ -182,7 +186,10 @@ def train_transfer(
         lpips=teachers.lpips,
     )
     train(task, average, config, output, report)
-    return _ship(average, output / "transfer.safetensors", dims, "transfer", config, len(paths))
+    _ship(average.encoder, output / "encoder.safetensors", dims, "encoder", config, len(paths))
+    return _ship(
+        average.transfer, output / "transfer.safetensors", dims, "transfer", config, len(paths)
+    )
 
 
 def _ship(

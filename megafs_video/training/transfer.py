@@ -1,14 +1,20 @@
-"""Training FTM (paper §3.4, Eq. 9–14) on codes that a finished HieRFE has read."""
+"""Training FTM (paper §3.4, Eq. 9–14) on what a finished HieRFE has read.
+
+The backbone, the pyramid and the maps' side of the mapping networks stay as they are, so every
+face is read once. The heads of the mapping networks, where the identity enters the codes, learn
+together with FTM (the paper keeps the whole encoder; ours is much smaller).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from megafs_video.networks.encoder import Encoder
-from megafs_video.networks.frozen import ArcFace, Landmarks106
+from megafs_video.networks.frozen import ArcFace, Landmarks106, freeze
 from megafs_video.networks.perceptual import Lpips
 from megafs_video.networks.transfer import FaceTransfer
 from megafs_video.training.config import TransferConfig
@@ -31,30 +37,43 @@ class EncodedFaces:
 
     pixels: UInt8Array  # [N, S, S, 3]
     constant: Tensor  # [N, 512, 4, 4] float16
-    styles: Tensor  # [N, L, 512] float32
-    embeddings: Tensor  # [N, 512]
+    pooled: Tensor  # [N, L · width], what the maps say
+    embeddings: Tensor  # [N, 512], who it is
     points: Tensor  # [N, K, 2]
 
-    def latents(self, chosen: Tensor) -> Latents:
+
+class Swapper(nn.Module):
+    """The heads of HieRFE and FTM, which learn together."""
+
+    def __init__(self, encoder: Encoder, transfer: FaceTransfer) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.transfer = transfer
+        freeze(encoder)
+        for head in encoder.heads():
+            head.requires_grad_(requires_grad=True)
+
+    def latents(self, faces: EncodedFaces, chosen: Tensor) -> Latents:
         """W++ of the chosen faces."""
-        return Latents(self.constant[chosen].float(), self.styles[chosen])
+        styles = self.encoder.styles(faces.pooled[chosen], faces.embeddings[chosen])
+        return Latents(faces.constant[chosen].float(), styles)
 
 
 @torch.inference_mode()
 def encode_faces(
     pixels: UInt8Array, encoder: Encoder, arcface: ArcFace, landmarks: Landmarks106, batch: int = 16
 ) -> EncodedFaces:
-    """Read the codes, embeddings and landmarks of uint8 faces [N, S, S, 3] once."""
+    """Read the maps, embeddings and landmarks of uint8 faces [N, S, S, 3] once."""
     parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     for start in range(0, len(pixels), batch):
         part = to_device_pixels(pixels[start : start + batch])
         embeddings = arcface(part)
-        latents = encoder(part, embeddings)
-        parts.append((latents.constant.half(), latents.styles, embeddings, landmarks(part)))
-    constant, styles, found, points = (
+        reading = encoder.read(part)
+        parts.append((reading.constant.half(), reading.pooled, embeddings, landmarks(part)))
+    constant, pooled, found, points = (
         torch.cat([part[column] for part in parts]) for column in range(4)
     )
-    return EncodedFaces(pixels, constant, styles, found, points)
+    return EncodedFaces(pixels, constant, pooled, found, points)
 
 
 class TransferTask:
@@ -62,7 +81,7 @@ class TransferTask:
 
     def __init__(
         self,
-        transfer: FaceTransfer,
+        swapper: Swapper,
         *,
         config: TransferConfig,
         faces: EncodedFaces,
@@ -72,7 +91,7 @@ class TransferTask:
         landmarks: Landmarks106,
         lpips: Lpips,
     ) -> None:
-        self.module = transfer
+        self.module = swapper
         self.config = config
         self.faces = faces
         self.validation = validation
@@ -89,11 +108,12 @@ class TransferTask:
         target = torch.randint(count, (config.batch,), generator=random)
         is_same = torch.rand(config.batch, generator=random) < config.same_share
         source = torch.where(is_same, target, source)
-        source_latents, target_latents = self.faces.latents(source), self.faces.latents(target)
-        swapped = self.module(source_latents, target_latents)
+        source_latents = self.module.latents(self.faces, source)
+        target_latents = self.module.latents(self.faces, target)
+        swapped = self.module.transfer(source_latents, target_latents)
         drawn = self.head(swapped)
         wanted = resized(to_device_pixels(self.faces.pixels[target.numpy()]))
-        num_low = self.module.dims.num_low
+        num_low = self.module.transfer.dims.num_low
         losses = {
             "perceptual": config.weight_perceptual * perceptual_loss(self.lpips(drawn, wanted)),
             "identity": config.weight_identity
@@ -104,7 +124,7 @@ class TransferTask:
             * norm_loss(
                 source_latents.styles[:, num_low:],
                 swapped.styles[:, num_low:],
-                self.module.style_scale,
+                self.module.transfer.style_scale,
             ),
         }
         if is_same.any():
@@ -116,11 +136,13 @@ class TransferTask:
     @torch.no_grad()
     def sheet(self, module: nn.Module) -> UInt8Array:
         """Validation sources, targets, and the swapped faces."""
-        module.eval()
+        swapper = cast("Swapper", module)
         count = len(self.validation.pixels)
         half = (count + 1) // 2
         source, target = torch.arange(half), torch.arange(count - half, count)
-        swapped = module(self.validation.latents(source), self.validation.latents(target))
+        swapped = swapper.transfer(
+            swapper.latents(self.validation, source), swapper.latents(self.validation, target)
+        )
         return rows_of(
             resized(to_device_pixels(self.validation.pixels[source.numpy()])),
             resized(to_device_pixels(self.validation.pixels[target.numpy()])),

@@ -100,12 +100,14 @@ def test_no_target_gives_no_face(transfer: FaceTransfer) -> None:
     assert len(swap(transfer, random_latents(1), random_latents(1)[:0])) == 0
 
 
-def test_a_fresh_module_is_half_way_between_source_and_target() -> None:
+def test_a_fresh_module_leans_to_the_source() -> None:
     source, target = random_latents(2), random_latents(2, seed=1)
     found = swap(FaceTransfer(TINY), source, target).styles[:, LOW:]
     # A gate starts at sigmoid(4) and there are three cells.
     kept = torch.sigmoid(torch.tensor(4.0)) ** TINY.transfer_cells
-    check_close(found, kept * (source.styles + target.styles)[:, LOW:] / 2)
+    share = torch.sigmoid(torch.tensor(-2.0))  # ω
+    wanted = share * target.styles + (1 - share) * source.styles
+    check_close(found, kept * wanted[:, LOW:])
 
 
 def test_replacing_codes_takes_the_high_ones_of_the_source() -> None:

@@ -12,7 +12,7 @@ from megafs_video.networks.frozen import freeze
 from megafs_video.networks.transfer import FaceTransfer
 from megafs_video.training.config import TransferConfig
 from megafs_video.training.faces import to_device_pixels
-from megafs_video.training.transfer import EncodedFaces, TransferTask, encode_faces
+from megafs_video.training.transfer import EncodedFaces, Swapper, TransferTask, encode_faces
 from tests.tiny import check_close, shaken, tiny_arcface, tiny_landmarks, tiny_lpips
 from tests.training.small import SMALL, small_faces, small_head
 
@@ -32,7 +32,7 @@ def encoded(count: int, seed: int = 0) -> EncodedFaces:
 def make_task(config: TransferConfig = CONFIG, num_validation: int = 5) -> TransferTask:
     torch.manual_seed(1)
     return TransferTask(
-        shaken(FaceTransfer(SMALL), amount=0.1),
+        Swapper(small_encoder(), shaken(FaceTransfer(SMALL), amount=0.1)),
         config=config,
         faces=encoded(9),
         validation=encoded(num_validation, seed=1),
@@ -54,11 +54,12 @@ def test_faces_are_read_batch_by_batch_and_in_order() -> None:
         embeddings = tiny_arcface()(pixels)
         latents = small_encoder()(pixels, embeddings)
     check_close(found.embeddings, embeddings)
-    check_close(found.styles, latents.styles)
+    swapper = Swapper(small_encoder(), FaceTransfer(SMALL))
     assert torch.equal(found.constant, latents.constant.half())
     assert found.points.shape == (6, 106, 2)
-    assert len(found.latents(torch.tensor([4, 1, 1]))) == 3
-    check_close(found.latents(torch.tensor([4])).styles, latents.styles[4:5])
+    assert len(swapper.latents(found, torch.tensor([4, 1, 1]))) == 3
+    check_close(swapper.latents(found, torch.arange(6)).styles, latents.styles)
+    check_close(swapper.latents(found, torch.tensor([4])).styles, latents.styles[4:5])
 
 
 def test_every_loss_is_a_finite_scalar_that_reaches_the_module() -> None:
@@ -70,7 +71,7 @@ def test_every_loss_is_a_finite_scalar_that_reaches_the_module() -> None:
         assert losses[name].shape == ()
         assert losses[name].isfinite()
         torch.autograd.backward(losses[name])
-        hidden = task.module.cells[0].source_shift.hidden.weight.grad
+        hidden = task.module.transfer.cells[0].source_shift.hidden.weight.grad
         assert hidden is not None, name
         assert hidden.abs().max() > 0, name
 
@@ -108,3 +109,15 @@ def test_a_step_follows_its_generator() -> None:
 def test_the_sheet_shows_sources_targets_and_swaps(num_validation: int, num_columns: int) -> None:
     task = make_task(num_validation=num_validation)
     assert task.sheet(task.module).shape == (3 * 128, num_columns * 128, 3)
+
+
+def test_the_heads_of_the_encoder_learn_and_nothing_else_of_it_does() -> None:
+    task = make_task()
+    torch.autograd.backward(task.step(0, generator())["identity"])
+    encoder = task.module.encoder
+    learning = {name for name, weight in encoder.named_parameters() if weight.requires_grad}
+    assert {name.split(".")[2] for name in learning} <= {"identity", "mix", "project"}
+    assert learning
+    for name, weight in encoder.named_parameters():
+        assert (weight.grad is not None) == (name in learning), name
+    assert not encoder.training  # batch norms must keep their statistics
