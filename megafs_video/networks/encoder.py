@@ -107,7 +107,9 @@ class MappingNetworks(nn.Module):
         """pooled [N, num_codes · width], identity [N, 512] -> codes [N, num_codes, style_size]."""
         x = pooled[:, :, None, None]
         if self.identity is not None and identity is not None:
-            x = x + functional.leaky_relu(self.identity(identity), 0.01)[:, :, None, None]
+            # A unit vector of 512 numbers holds tiny ones: brought to unit variance, they learn.
+            levels = identity * identity.shape[1] ** 0.5
+            x = x + functional.leaky_relu(self.identity(levels), 0.01)[:, :, None, None]
         codes: Tensor = self.project(functional.leaky_relu(self.mix(x), 0.01))
         return codes.reshape(len(codes), self.num_codes, self.style_size)
 

@@ -69,16 +69,16 @@ class EncoderConfig(LoopConfig):
 class TransferConfig(LoopConfig):
     """FTM (Eq. 14)."""
 
-    num_steps: int = 950
+    num_steps: int = 800
     learning_rate: float = 2e-3
     num_rendered: int = 320  # generated faces that the picture head is fitted on
     batch: int = 6
-    same_share: float = 0.2  # pairs whose source is the target: reconstruction (Eq. 9)
-    weight_reconstruction: float = 8.0  # φ1
-    weight_perceptual: float = 2.0  # φ2
-    weight_identity: float = 4.0  # φ3
-    weight_landmark: float = 300.0  # φ4, for points in [-1, 1]
-    weight_norm: float = 0.1  # φ5
+    same_share: float = 0.1  # pairs whose source is the target: reconstruction (Eq. 9)
+    weight_reconstruction: float = 2.0  # φ1
+    weight_perceptual: float = 1.0  # φ2
+    weight_identity: float = 8.0  # φ3
+    weight_landmark: float = 30.0  # φ4, for points in [-1, 1]
+    weight_norm: float = 0.05  # φ5
 
 
 C = TypeVar("C", bound=LoopConfig)

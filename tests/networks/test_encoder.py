@@ -42,7 +42,8 @@ def one_code(networks: MappingNetworks, index: int, features: Tensor, identity: 
         x = functional.leaky_relu(x, 0.01)
     assert x.shape[2:] == (1, 1)
     x = x[:, :, 0, 0]
-    seen = functional.linear(identity, state["identity.weight"][mine], state["identity.bias"][mine])
+    levels = identity * identity.shape[1] ** 0.5
+    seen = functional.linear(levels, state["identity.weight"][mine], state["identity.bias"][mine])
     x = x + functional.leaky_relu(seen, 0.01)
     x = functional.linear(x, state["mix.weight"][mine, :, 0, 0], state["mix.bias"][mine])
     size = state["project.bias"].shape[0] // networks.num_codes
