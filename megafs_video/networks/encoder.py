@@ -188,7 +188,7 @@ class Encoder(nn.Module):
         sizes = [mapping.num_codes * self.dims.mapping_width for mapping in self.mappings]
         codes = [
             mapping.codes(part, identity)
-            for mapping, part in zip(self.mappings, pooled.split(sizes, dim=1), strict=True)
+            for mapping, part in zip(self.mappings, torch.split(pooled, sizes, dim=1), strict=True)
         ]
         return self.style_mean + self.style_scale * torch.cat(codes, dim=1)
 
