@@ -30,13 +30,24 @@ Offline = Annotated[bool, typer.Option("--offline", help="Fetch no model file.")
 
 
 @app.command()
-def encoder(faces: Faces, output: Output, config: Config = None, offline: Offline = False) -> None:
+def encoder(
+    faces: Faces,
+    output: Output,
+    start: Annotated[
+        Path | None,
+        typer.Option("--start", help="Checkpoint of a HieRFE to go on from (default: fresh)."),
+    ] = None,
+    config: Config = None,
+    offline: Offline = False,
+) -> None:
     """Train HieRFE: from a face to its constant C and style codes L (paper, Eq. 4-8)."""
     from megafs_video.training.config import EncoderConfig, read_config
     from megafs_video.training.run import train_encoder
 
     settings = read_config(config, EncoderConfig)
-    path = train_encoder(faces, output, settings, offline=offline, say=say, report=report)
+    path = train_encoder(
+        faces, output, settings, start=start, offline=offline, say=say, report=report
+    )
     say(f"wrote {path}")
 
 

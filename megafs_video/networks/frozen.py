@@ -175,6 +175,15 @@ class Landmarks106(nn.Module):
     # almost the whole crop.
     LEFT, TOP, SIDE = 0.04, 0.08, 0.92
 
+    # Pairs of points whose offset tells an expression: lids, pupils and corners of the eyes,
+    # inner lips, corners of the mouth and the nose above them.
+    SPANS = (
+        *((41, 36), (40, 33), (42, 37), (95, 90), (94, 87), (96, 91)),
+        *((34, 35), (34, 39), (88, 89), (88, 93)),
+        *((66, 54), (62, 60), (70, 57)),
+        *((52, 62), (61, 62), (52, 77), (61, 83)),
+    )
+
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network

@@ -49,7 +49,18 @@ class LoopConfig:
 
 
 @dataclass(frozen=True)
-class EncoderConfig(LoopConfig):
+class PictureConfig(LoopConfig):
+    """Weights of the losses between pictures: λ of Eq. 8, φ of Eq. 14, and ours."""
+
+    weight_reconstruction: float = 2.0  # λ1, φ1
+    weight_perceptual: float = 1.0  # λ2, φ2
+    weight_identity: float = 1.0  # λ3, φ3
+    weight_landmark: float = 100.0  # λ4, φ4, for points in [-1, 1]
+    weight_expression: float = 10.0
+
+
+@dataclass(frozen=True)
+class EncoderConfig(PictureConfig):
     """HieRFE (Eq. 8): weights of the losses and where the faces come from."""
 
     num_rendered: int = 2000  # generated faces with known codes, drawn before the first step
@@ -58,26 +69,24 @@ class EncoderConfig(LoopConfig):
     picture_batch: int = 6  # photographs and rendered faces a step: losses on pictures
     picture_from_step: int = 450  # codes first
     weight_code: float = 1.0
-    weight_reconstruction: float = 1.0  # λ1
-    weight_perceptual: float = 0.8  # λ2
-    weight_identity: float = 1.0  # λ3
-    weight_landmark: float = 20.0  # λ4, for points in [-1, 1]
-    weight_constant: float = 0.1
+    weight_perceptual: float = 0.8
+    weight_constant: float = 0.02
 
 
 @dataclass(frozen=True)
-class TransferConfig(LoopConfig):
+class TransferConfig(PictureConfig):
     """FTM (Eq. 14)."""
 
     num_steps: int = 800
     learning_rate: float = 2e-3
-    num_rendered: int = 320  # generated faces that the picture head is fitted on
+    num_rendered: int = 320  # generated faces: the picture head is fitted on them
+    code_batch: int = 16  # generated faces a step, whose codes are known
     batch: int = 6
-    same_share: float = 0.1  # pairs whose source is the target: reconstruction (Eq. 9)
-    weight_reconstruction: float = 2.0  # φ1
-    weight_perceptual: float = 1.0  # φ2
-    weight_identity: float = 8.0  # φ3
-    weight_landmark: float = 30.0  # φ4, for points in [-1, 1]
+    same_share: float = 0.25  # pairs whose source is the target: reconstruction (Eq. 9)
+    weight_code: float = 0.2
+    weight_identity: float = 8.0
+    weight_landmark: float = 200.0
+    weight_expression: float = 20.0
     weight_norm: float = 0.05  # φ5
 
 

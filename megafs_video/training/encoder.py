@@ -7,21 +7,17 @@ import torch
 from torch import Tensor, nn
 
 from megafs_video.networks.encoder import Encoder
-from megafs_video.networks.frozen import ArcFace, Landmarks106
-from megafs_video.networks.perceptual import Lpips
 from megafs_video.training.config import EncoderConfig
 from megafs_video.training.faces import augment, degrade, to_device_pixels
 from megafs_video.training.head import PictureHead, resized
 from megafs_video.training.losses import (
     code_loss,
     constant_loss,
-    identity_loss,
-    landmark_loss,
-    perceptual_loss,
     reconstruction_loss,
 )
 from megafs_video.training.rendered import RenderedFaces
 from megafs_video.training.sheets import rows_of
+from megafs_video.training.teachers import Teachers
 from megafs_video.values import Latents, UInt8Array
 
 
@@ -37,9 +33,7 @@ class EncoderTask:
         faces: UInt8Array,
         validation: UInt8Array,
         head: PictureHead,
-        arcface: ArcFace,
-        landmarks: Landmarks106,
-        lpips: Lpips,
+        teachers: Teachers,
     ) -> None:
         self.module = encoder
         self.config = config
@@ -47,9 +41,7 @@ class EncoderTask:
         self.faces = faces
         self.validation = validation
         self.head = head
-        self.arcface = arcface
-        self.landmarks = landmarks
-        self.lpips = lpips
+        self.teachers = teachers
 
     def step(self, step: int, random: torch.Generator) -> dict[str, Tensor]:
         """Losses of one batch of rendered faces and, later, one of photographs."""
@@ -57,15 +49,15 @@ class EncoderTask:
         has_pictures = step >= config.picture_from_step
         num_known = config.late_code_batch if has_pictures else config.code_batch
         chosen = torch.randint(len(self.rendered.pixels), (num_known,), generator=random)
-        pixels = degrade(to_device_pixels(self.rendered.pixels[chosen.numpy()]), random)
+        pixels = to_device_pixels(self.rendered.pixels[chosen.numpy()])
         wanted = self.rendered.styles[chosen].float()
         if has_pictures:
             picked = torch.randint(len(self.faces), (config.picture_batch,), generator=random)
             photographs = augment(to_device_pixels(self.faces[picked.numpy()]), random)
-            pixels = torch.cat((pixels, degrade(photographs, random)))
+            pixels = torch.cat((pixels, photographs))
         with torch.no_grad():
-            identity = self.arcface(pixels)
-        latents = self.module(pixels, identity)
+            identity = self.teachers.arcface(pixels)
+        latents = self.module(degrade(pixels, random), identity)
         scale = self.module.style_scale
         known, unknown = slice(0, num_known), slice(num_known, None)
         losses = {
@@ -74,29 +66,28 @@ class EncoderTask:
             * constant_loss(latents.constant, self.module.constant_mean),
         }
         if has_pictures:
-            losses |= self.picture_losses(latents[unknown], photographs)
+            losses |= self.picture_losses(latents[unknown], photographs, identity[unknown])
         return losses
 
-    def picture_losses(self, latents: Latents, wanted: Tensor) -> dict[str, Tensor]:
+    def picture_losses(
+        self, latents: Latents, wanted: Tensor, embeddings: Tensor
+    ) -> dict[str, Tensor]:
         """Eq. 4 to 7 between photographs [N, 3, 256, 256] and what the codes draw."""
-        config = self.config
-        drawn = self.head(latents)
+        config, drawn = self.config, self.head(latents)
         with torch.no_grad():
-            embeddings, points = self.arcface(wanted), self.landmarks(wanted)
+            points = self.teachers.landmarks(wanted)
         wanted = resized(wanted)
-        return {
-            "reconstruction": config.weight_reconstruction * reconstruction_loss(drawn, wanted),
-            "perceptual": config.weight_perceptual * perceptual_loss(self.lpips(drawn, wanted)),
-            "identity": config.weight_identity * identity_loss(self.arcface(drawn), embeddings),
-            "landmark": config.weight_landmark * landmark_loss(self.landmarks(drawn), points),
-        }
+        reconstruction = config.weight_reconstruction * reconstruction_loss(drawn, wanted)
+        return {"reconstruction": reconstruction} | self.teachers.losses(
+            drawn, wanted, embeddings=embeddings, points=points, config=config
+        )
 
     @torch.no_grad()
     def sheet(self, module: nn.Module) -> UInt8Array:
         """Validation photographs above what their codes draw."""
         module.eval()
         pixels = to_device_pixels(self.validation[:8])
-        drawn = self.head(module(pixels, self.arcface(pixels)))
+        drawn = self.head(module(pixels, self.teachers.arcface(pixels)))
         return rows_of(resized(pixels), drawn)
 
 

@@ -99,7 +99,7 @@ def train(
     optimizer = torch.optim.Adam(trained, lr=config.learning_rate, betas=(0.9, 0.99))
     first = _resume(folder, config, task.module, average, optimizer, random)
     _cut_log(folder / "log.csv", first)
-    totals: dict[str, float] = {}
+    seen: dict[str, list[float]] = {}
     began = time.perf_counter()
     for step in range(first, config.num_steps):
         for group in optimizer.param_groups:
@@ -111,15 +111,16 @@ def train(
         optimizer.step()
         update_average(average, task.module, min(config.ema_decay, (1 + step) / (10 + step)))
         for name, loss in losses.items():
-            totals[name] = totals.get(name, 0.0) + float(loss.detach())
+            seen.setdefault(name, []).append(float(loss.detach()))
         done = step + 1
         if done % config.log_every == 0:
             now = time.perf_counter()
-            means = {name: total / config.log_every for name, total in totals.items()}
+            # A loss that only some batches have is averaged over those.
+            means = {name: sum(values) / len(values) for name, values in seen.items()}
             seconds = (now - began) / config.log_every
             _log(folder / "log.csv", done, seconds, means)
             report(Progress(done, config.num_steps, means, seconds))
-            totals, began = {}, now
+            seen, began = {}, now
         if done % config.save_every == 0 or done == config.num_steps:
             _save(folder, done, config, task.module, average, optimizer, random)
         if done % config.sheet_every == 0 or done == config.num_steps:

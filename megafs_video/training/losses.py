@@ -5,6 +5,8 @@ Pictures are [N, 3, H, W] in [-1, 1]; embeddings are unit vectors; points are [N
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 
@@ -26,6 +28,17 @@ def identity_loss(embeddings: Tensor, wanted: Tensor) -> Tensor:
 def landmark_loss(points: Tensor, wanted: Tensor) -> Tensor:
     """Eq. 7 and 12: mean squared distance of corresponding landmarks."""
     return (points - wanted).square().sum(dim=2).mean()
+
+
+def expression_loss(points: Tensor, wanted: Tensor, spans: Sequence[tuple[int, int]]) -> Tensor:
+    """Ours: how far lids, lips and pupils stand apart, whatever the face's shape.
+
+    spans: pairs of landmarks. A closed and an open mouth differ by a few pixels, of which the
+    square in Eq. 12 leaves nothing; this loss is linear in them.
+    """
+    first, second = (list(column) for column in zip(*spans, strict=True))
+    apart = (points[:, first] - points[:, second]) - (wanted[:, first] - wanted[:, second])
+    return apart.abs().sum(dim=2).mean()
 
 
 def norm_loss(source_high: Tensor, swapped_high: Tensor, style_scale: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,9 +11,7 @@ import torch
 from megafs_video.allocator import keep_freed_memory
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.encoder import Encoder
-from megafs_video.networks.frozen import ArcFace, Landmarks106, freeze, to_channels_last
-from megafs_video.networks.generator import Generator, StyleMapper
-from megafs_video.networks.perceptual import Lpips
+from megafs_video.networks.frozen import freeze, to_channels_last
 from megafs_video.networks.transfer import FaceTransfer
 from megafs_video.parts import (
     build_arcface,
@@ -31,6 +28,7 @@ from megafs_video.training.faces import list_faces, read_faces
 from megafs_video.training.head import PictureHead, fit_picture_head
 from megafs_video.training.loop import Progress, train
 from megafs_video.training.rendered import RenderedFaces, render_faces, style_statistics
+from megafs_video.training.teachers import Teachers
 from megafs_video.training.transfer import Swapper, TransferTask, encode_faces
 from megafs_video.weights.checkpoint import save_checkpoint
 from megafs_video.weights.fetch import ensure
@@ -45,17 +43,6 @@ NAMES = (
     "lpips-alex",
 )
 NUM_VALIDATION = 16  # faces of the sheets
-
-
-@dataclass(frozen=True)
-class Teachers:
-    """The frozen networks that losses are made of."""
-
-    generator: Generator
-    mapper: StyleMapper
-    arcface: ArcFace
-    landmarks: Landmarks106
-    lpips: Lpips
 
 
 def load_teachers(dims: Dims, *, offline: bool = False) -> Teachers:
@@ -96,6 +83,7 @@ def train_encoder(
     config: EncoderConfig,
     *,
     dims: Dims | None = None,
+    start: Path | None = None,
     offline: bool = False,
     say: Callable[[str], None] = print,
     report: Callable[[Progress], None] = lambda progress: None,
@@ -103,10 +91,12 @@ def train_encoder(
     """Train HieRFE on aligned faces; returns ``output/encoder.safetensors`` (fp16 average).
 
     folders: aligned 256 px faces; those kept for validation by name are never trained on.
+    start: a checkpoint whose weights the run starts from, instead of ``dims`` and fresh ones.
     """
     keep_freed_memory()
     torch.manual_seed(config.seed)
-    dims = dims or Dims()
+    started = None if start is None else load_encoder(start)
+    dims = dims or Dims() if started is None else started.dims
     teachers = load_teachers(dims, offline=offline)
     rendered, head = prepare_rendered(output, teachers, config, say)
     paths = [path for folder in folders for path in list_faces(folder, validation=False)]
@@ -114,16 +104,8 @@ def train_encoder(
     say(f"reading {len(paths)} faces")
     faces, validation = read_faces(paths, dims.crop_size), read_faces(held_out, dims.crop_size)
 
-    mean, scale = style_statistics(teachers.mapper, dims.style_size)
-    samples = teachers.mapper(torch.randn(5000, dims.style_size))
-    encoder = Encoder(dims)
-    fresh_encoder(encoder, teachers.generator.constant, mean, scale, samples)
-    warm = read_backbone_state(ensure(["parser"], offline=offline)["parser"])
-    own = encoder.backbone.state_dict()
-    fitting = {name: t for name, t in warm.items() if name in own and own[name].shape == t.shape}
-    encoder.backbone.load_state_dict(fitting, strict=False)
-    say(f"backbone starts from face parsing: {len(fitting)} of {len(own)} tensors")
-    to_channels_last(encoder)
+    encoder = started or _fresh_encoder(dims, teachers, offline=offline, say=say)
+    to_channels_last(encoder.requires_grad_(requires_grad=True).train())
 
     average = freeze(deepcopy(encoder))
     task = EncoderTask(
@@ -133,12 +115,26 @@ def train_encoder(
         faces=faces,
         validation=validation,
         head=head,
-        arcface=teachers.arcface,
-        landmarks=teachers.landmarks,
-        lpips=teachers.lpips,
+        teachers=teachers,
     )
     train(task, average, config, output, report)
     return _ship(average, output / "encoder.safetensors", dims, "encoder", config, len(paths))
+
+
+def _fresh_encoder(
+    dims: Dims, teachers: Teachers, *, offline: bool, say: Callable[[str], None]
+) -> Encoder:
+    """HieRFE around the mean face, its backbone from face parsing where the widths agree."""
+    mean, scale = style_statistics(teachers.mapper, dims.style_size)
+    samples = teachers.mapper(torch.randn(5000, dims.style_size))
+    encoder = Encoder(dims)
+    fresh_encoder(encoder, teachers.generator.constant, mean, scale, samples)
+    warm = read_backbone_state(ensure(["parser"], offline=offline)["parser"])
+    own = encoder.backbone.state_dict()
+    fitting = {name: t for name, t in warm.items() if name in own and own[name].shape == t.shape}
+    encoder.backbone.load_state_dict(fitting, strict=False)
+    say(f"backbone starts from face parsing: {len(fitting)} of {len(own)} tensors")
+    return encoder
 
 
 def train_transfer(
@@ -160,14 +156,12 @@ def train_transfer(
     encoder = load_encoder(encoder_checkpoint)
     dims = encoder.dims
     teachers = load_teachers(dims, offline=offline)
-    _, head = prepare_rendered(output, teachers, config, say)
+    rendered, head = prepare_rendered(output, teachers, config, say)
     paths = [path for folder in folders for path in list_faces(folder, validation=False)]
     held_out = list_faces(folders[0], validation=True)[:NUM_VALIDATION]
     say(f"reading the codes of {len(paths)} faces")
     faces, validation = (
-        encode_faces(
-            read_faces(chosen, dims.crop_size), encoder, teachers.arcface, teachers.landmarks
-        )
+        encode_faces(read_faces(chosen, dims.crop_size), encoder, teachers)
         for chosen in (paths, held_out)
     )
     transfer = FaceTransfer(dims)
@@ -179,11 +173,10 @@ def train_transfer(
         swapper,
         config=config,
         faces=faces,
+        rendered=rendered,
         validation=validation,
         head=head,
-        arcface=teachers.arcface,
-        landmarks=teachers.landmarks,
-        lpips=teachers.lpips,
+        teachers=teachers,
     )
     train(task, average, config, output, report)
     _ship(average.encoder, output / "encoder.safetensors", dims, "encoder", config, len(paths))

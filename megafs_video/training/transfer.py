@@ -14,20 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from megafs_video.networks.encoder import Encoder
-from megafs_video.networks.frozen import ArcFace, Landmarks106, freeze
-from megafs_video.networks.perceptual import Lpips
+from megafs_video.networks.frozen import freeze
 from megafs_video.networks.transfer import FaceTransfer
 from megafs_video.training.config import TransferConfig
 from megafs_video.training.faces import to_device_pixels
 from megafs_video.training.head import PictureHead, resized
-from megafs_video.training.losses import (
-    identity_loss,
-    landmark_loss,
-    norm_loss,
-    perceptual_loss,
-    reconstruction_loss,
-)
+from megafs_video.training.losses import code_loss, norm_loss, reconstruction_loss
+from megafs_video.training.rendered import RenderedFaces
 from megafs_video.training.sheets import rows_of
+from megafs_video.training.teachers import Teachers
 from megafs_video.values import Latents, UInt8Array
 
 
@@ -61,15 +56,15 @@ class Swapper(nn.Module):
 
 @torch.inference_mode()
 def encode_faces(
-    pixels: UInt8Array, encoder: Encoder, arcface: ArcFace, landmarks: Landmarks106, batch: int = 16
+    pixels: UInt8Array, encoder: Encoder, teachers: Teachers, batch: int = 16
 ) -> EncodedFaces:
     """Read the maps, embeddings and landmarks of uint8 faces [N, S, S, 3] once."""
     parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     for start in range(0, len(pixels), batch):
         part = to_device_pixels(pixels[start : start + batch])
-        embeddings = arcface(part)
+        embeddings, points = teachers.arcface(part), teachers.landmarks(part)
         reading = encoder.read(part)
-        parts.append((reading.constant.half(), reading.pooled, embeddings, landmarks(part)))
+        parts.append((reading.constant.half(), reading.pooled, embeddings, points))
     constant, pooled, found, points = (
         torch.cat([part[column] for part in parts]) for column in range(4)
     )
@@ -85,20 +80,19 @@ class TransferTask:
         *,
         config: TransferConfig,
         faces: EncodedFaces,
+        rendered: RenderedFaces,
         validation: EncodedFaces,
         head: PictureHead,
-        arcface: ArcFace,
-        landmarks: Landmarks106,
-        lpips: Lpips,
+        teachers: Teachers,
     ) -> None:
         self.module = swapper
         self.config = config
         self.faces = faces
+        self.known_styles = rendered.styles
+        self.known = encode_faces(rendered.pixels, swapper.encoder, teachers)
         self.validation = validation
         self.head = head
-        self.arcface = arcface
-        self.landmarks = landmarks
-        self.lpips = lpips
+        self.teachers = teachers
 
     def step(self, step: int, random: torch.Generator) -> dict[str, Tensor]:
         """Losses of one batch of pairs; a share of them are a face with itself (Eq. 9)."""
@@ -113,20 +107,22 @@ class TransferTask:
         swapped = self.module.transfer(source_latents, target_latents)
         drawn = self.head(swapped)
         wanted = resized(to_device_pixels(self.faces.pixels[target.numpy()]))
-        num_low = self.module.transfer.dims.num_low
-        losses = {
-            "perceptual": config.weight_perceptual * perceptual_loss(self.lpips(drawn, wanted)),
-            "identity": config.weight_identity
-            * identity_loss(self.arcface(drawn), self.faces.embeddings[source]),
-            "landmark": config.weight_landmark
-            * landmark_loss(self.landmarks(drawn), self.faces.points[target]),
-            "norm": config.weight_norm
-            * norm_loss(
-                source_latents.styles[:, num_low:],
-                swapped.styles[:, num_low:],
-                self.module.transfer.style_scale,
-            ),
-        }
+        losses = self.teachers.losses(
+            drawn,
+            wanted,
+            embeddings=self.faces.embeddings[source],
+            points=self.faces.points[target],
+            config=config,
+        )
+        scale, num_low = self.module.transfer.style_scale, self.module.transfer.dims.num_low
+        source_high, swapped_high = source_latents.styles[:, num_low:], swapped.styles[:, num_low:]
+        losses["norm"] = config.weight_norm * norm_loss(source_high, swapped_high, scale)
+        # Codes that the picture head does not see keep the meaning they had.
+        known = torch.randint(len(self.known_styles), (config.code_batch,), generator=random)
+        styles = self.module.latents(self.known, known).styles
+        losses["code"] = config.weight_code * code_loss(
+            styles, self.known_styles[known].float(), scale
+        )
         if is_same.any():
             losses["reconstruction"] = config.weight_reconstruction * reconstruction_loss(
                 drawn[is_same], wanted[is_same]

@@ -50,7 +50,7 @@ def test_an_encoder_is_trained_on_every_folder_that_is_named(calls: Calls) -> No
     result = train("encoder", "--faces", "one", "--faces", "two", "--output", "runs")
     assert result.exit_code == 0, result.stderr
     assert calls.files == ([Path("one"), Path("two")], Path("runs"), EncoderConfig())
-    assert calls.options == {"offline": False}
+    assert calls.options == {"start": None, "offline": False}
 
 
 def test_a_run_tells_that_it_is_alive_on_stderr(calls: Calls) -> None:

@@ -13,9 +13,10 @@ from megafs_video.networks.frozen import freeze
 from megafs_video.networks.generator import Generator, StyleMapper
 from megafs_video.training.head import NUM_BLOCKS, PictureHead
 from megafs_video.training.rendered import RenderedFaces
+from megafs_video.training.teachers import Teachers
 from megafs_video.values import UInt8Array
 from megafs_video.video.picture import write_picture
-from tests.tiny import shaken
+from tests.tiny import shaken, tiny_arcface, tiny_landmarks, tiny_lpips
 
 SMALL = Dims(
     crop_size=64,
@@ -43,6 +44,12 @@ def small_generator() -> Generator:
 def small_mapper() -> StyleMapper:
     torch.manual_seed(1)
     return freeze(shaken(StyleMapper(SMALL.style_size)))
+
+
+def small_teachers() -> Teachers:
+    """Tiny networks in the place of every published one."""
+    arcface, landmarks = tiny_arcface(), tiny_landmarks()
+    return Teachers(small_generator(), small_mapper(), arcface, landmarks, tiny_lpips())
 
 
 def small_head() -> PictureHead:

@@ -9,13 +9,13 @@ import torch
 from megafs_video.networks.encoder import Encoder
 from megafs_video.training.config import EncoderConfig
 from megafs_video.training.encoder import EncoderTask, fresh_encoder
-from tests.tiny import check_close, random_pixels, shaken, tiny_arcface, tiny_landmarks, tiny_lpips
-from tests.training.small import SMALL, small_faces, small_head, small_rendered
+from tests.tiny import check_close, random_pixels, shaken
+from tests.training.small import SMALL, small_faces, small_head, small_rendered, small_teachers
 
 CONFIG = EncoderConfig(
     code_batch=4, late_code_batch=3, picture_batch=2, picture_from_step=10, weight_landmark=1.0
 )
-PICTURE_LOSSES = {"reconstruction", "perceptual", "identity", "landmark"}
+PICTURE_LOSSES = {"reconstruction", "perceptual", "identity", "landmark", "expression"}
 
 
 def make_task(config: EncoderConfig = CONFIG) -> EncoderTask:
@@ -27,9 +27,7 @@ def make_task(config: EncoderConfig = CONFIG) -> EncoderTask:
         faces=small_faces(10),
         validation=small_faces(3, seed=1),
         head=small_head(),
-        arcface=tiny_arcface(),
-        landmarks=tiny_landmarks(),
-        lpips=tiny_lpips(),
+        teachers=small_teachers(),
     )
 
 
@@ -63,6 +61,7 @@ def test_the_weights_of_the_settings_scale_their_losses() -> None:
         "perceptual": "weight_perceptual",
         "identity": "weight_identity",
         "landmark": "weight_landmark",
+        "expression": "weight_expression",
     }
     before = make_task().step(10, generator())
     for loss, field in weights.items():

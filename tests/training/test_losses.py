@@ -12,6 +12,7 @@ from torch.nn import functional
 from megafs_video.training.losses import (
     code_loss,
     constant_loss,
+    expression_loss,
     identity_loss,
     landmark_loss,
     norm_loss,
@@ -96,3 +97,12 @@ def test_codes_are_measured_in_standard_deviations() -> None:
 def test_the_constant_is_compared_with_one_mean_for_all() -> None:
     constant = torch.stack((torch.zeros(2, 4, 4), torch.full((2, 4, 4), 2.0)))
     assert constant_loss(constant, torch.zeros(1, 2, 4, 4)).item() == pytest.approx(2)
+
+
+def test_expression_compares_offsets_of_points_and_not_their_places() -> None:
+    wanted = torch.tensor([[[0.0, 0.0], [0.0, 0.5], [0.3, 0.1]]])
+    moved = wanted + torch.tensor([0.2, -0.1])
+    assert expression_loss(moved, wanted, [(0, 1), (1, 2)]).item() == pytest.approx(0, abs=1e-7)
+    opened = wanted.clone()
+    opened[0, 1, 1] = 0.6  # both spans end here: each is off by 0.1
+    assert expression_loss(opened, wanted, [(0, 1), (1, 2)]).item() == pytest.approx(0.1)

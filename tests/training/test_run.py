@@ -15,10 +15,10 @@ from megafs_video.parts import load_encoder, load_transfer
 from megafs_video.training import run
 from megafs_video.training.config import EncoderConfig, TransferConfig
 from megafs_video.training.loop import Progress
-from megafs_video.training.run import Teachers, train_encoder, train_transfer
+from megafs_video.training.run import train_encoder, train_transfer
+from megafs_video.training.teachers import Teachers
 from megafs_video.weights.checkpoint import load_checkpoint
-from tests.tiny import tiny_arcface, tiny_landmarks, tiny_lpips
-from tests.training.small import SMALL, small_generator, small_mapper, write_faces
+from tests.training.small import SMALL, small_generator, small_teachers, write_faces
 
 NUM_RENDERED = 320  # the least that the picture head takes
 ENCODER = EncoderConfig(
@@ -36,12 +36,11 @@ TRANSFER = TransferConfig(
 
 
 @pytest.fixture(autouse=True)
-def small_teachers(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_published_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiny networks in the place of every published one."""
 
     def load_teachers(dims: Dims, *, offline: bool = False) -> Teachers:
-        arcface, landmarks = tiny_arcface(), tiny_landmarks()
-        return Teachers(small_generator(), small_mapper(), arcface, landmarks, tiny_lpips())
+        return small_teachers()
 
     def ensure(names: Iterable[str], *, offline: bool = False) -> dict[str, Path]:
         return dict.fromkeys(names, Path("nowhere"))
@@ -79,6 +78,7 @@ def test_both_trainings_end_in_checkpoints_that_load(runs: Path, faces: Path) ->
     assert [report.step for report in reports] == [2, 4]
     assert set(reports[0].losses) == {"code", "constant"}
     assert {"reconstruction", "perceptual", "identity", "landmark"} < set(reports[1].losses)
+    assert "expression" in reports[1].losses
     assert "backbone starts from face parsing: 1 of" in " ".join(said)
     card = load_checkpoint(encoder_path).card
     assert card == {"config": repr(ENCODER), "num_training_faces": "20"}
@@ -90,6 +90,12 @@ def test_both_trainings_end_in_checkpoints_that_load(runs: Path, faces: Path) ->
     assert transfer.dims == SMALL
     assert torch.equal(transfer.style_mean, encoder.style_mean)
     assert (runs / "transfer" / "sheet-000004.jpg").is_file()
+
+    # A run that goes on from a checkpoint starts with its weights, not with fresh ones.
+    stopped = replace(ENCODER, num_steps=1, learning_rate=0.0, ema_decay=0.0)
+    again = train_encoder([faces], runs / "again", stopped, start=encoder_path, say=said.append)
+    weights = load_encoder(again).backbone.conv1.weight
+    assert torch.equal(weights, encoder.backbone.conv1.weight)
 
 
 def test_too_few_drawn_faces_are_refused(tmp_path: Path, faces: Path) -> None:

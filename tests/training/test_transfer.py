@@ -13,8 +13,8 @@ from megafs_video.networks.transfer import FaceTransfer
 from megafs_video.training.config import TransferConfig
 from megafs_video.training.faces import to_device_pixels
 from megafs_video.training.transfer import EncodedFaces, Swapper, TransferTask, encode_faces
-from tests.tiny import check_close, shaken, tiny_arcface, tiny_landmarks, tiny_lpips
-from tests.training.small import SMALL, small_faces, small_head
+from tests.tiny import check_close, shaken, tiny_arcface
+from tests.training.small import SMALL, small_faces, small_head, small_rendered, small_teachers
 
 CONFIG = TransferConfig(batch=4, same_share=0.5)
 
@@ -26,7 +26,7 @@ def small_encoder() -> Encoder:
 
 def encoded(count: int, seed: int = 0) -> EncodedFaces:
     faces = small_faces(count, seed)
-    return encode_faces(faces, small_encoder(), tiny_arcface(), tiny_landmarks(), batch=4)
+    return encode_faces(faces, small_encoder(), small_teachers(), batch=4)
 
 
 def make_task(config: TransferConfig = CONFIG, num_validation: int = 5) -> TransferTask:
@@ -35,11 +35,10 @@ def make_task(config: TransferConfig = CONFIG, num_validation: int = 5) -> Trans
         Swapper(small_encoder(), shaken(FaceTransfer(SMALL), amount=0.1)),
         config=config,
         faces=encoded(9),
+        rendered=small_rendered(6),
         validation=encoded(num_validation, seed=1),
         head=small_head(),
-        arcface=tiny_arcface(),
-        landmarks=tiny_landmarks(),
-        lpips=tiny_lpips(),
+        teachers=small_teachers(),
     )
 
 
@@ -63,7 +62,7 @@ def test_faces_are_read_batch_by_batch_and_in_order() -> None:
 
 
 def test_every_loss_is_a_finite_scalar_that_reaches_the_module() -> None:
-    names = ("perceptual", "identity", "landmark", "norm", "reconstruction")
+    names = ("perceptual", "identity", "landmark", "expression", "norm", "code", "reconstruction")
     for name in names:
         task = make_task()
         losses = task.step(0, generator())
@@ -71,9 +70,12 @@ def test_every_loss_is_a_finite_scalar_that_reaches_the_module() -> None:
         assert losses[name].shape == ()
         assert losses[name].isfinite()
         torch.autograd.backward(losses[name])
+        head = task.module.encoder.mappings[1].project.weight.grad
+        assert head is not None, name
+        assert head.abs().max() > 0, name
         hidden = task.module.transfer.cells[0].source_shift.hidden.weight.grad
-        assert hidden is not None, name
-        assert hidden.abs().max() > 0, name
+        assert (hidden is None) == (name == "code"), name  # known codes are read, not moved
+        assert hidden is None or hidden.abs().max() > 0, name
 
 
 @pytest.mark.parametrize(("same_share", "has_pairs"), [(0.0, False), (1.0, True)])
@@ -89,6 +91,8 @@ def test_the_weights_of_the_settings_scale_their_losses() -> None:
         "perceptual": "weight_perceptual",
         "identity": "weight_identity",
         "landmark": "weight_landmark",
+        "expression": "weight_expression",
+        "code": "weight_code",
         "norm": "weight_norm",
     }
     before = make_task().step(0, generator())
