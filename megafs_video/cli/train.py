@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,10 +47,11 @@ def encoder(
     from megafs_video.training.run import train_encoder
 
     settings = read_config(config, EncoderConfig)
-    path = train_encoder(
-        faces, output, settings, start=start, offline=offline, say=say, report=report
-    )
-    say(f"wrote {path}")
+    with shown() as (say, report):
+        path = train_encoder(
+            faces, output, settings, start=start, offline=offline, say=say, report=report
+        )
+        say(f"wrote {path}")
 
 
 @app.command()
@@ -64,23 +67,47 @@ def transfer(
     from megafs_video.training.run import train_transfer
 
     settings = read_config(config, TransferConfig)
-    path = train_transfer(faces, output, encoder, settings, offline=offline, say=say, report=report)
-    say(f"wrote {path}")
+    with shown() as (say, report):
+        path = train_transfer(
+            faces, output, encoder, settings, offline=offline, say=say, report=report
+        )
+        say(f"wrote {path}")
 
 
-def say(line: str) -> None:
-    """One line on what is going on, on stderr."""
+@contextmanager
+def shown() -> Iterator[tuple[Callable[[str], None], Callable[[Progress], None]]]:
+    """What tells a person how the run goes: one line at a time on stderr, above a bar."""
     from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bar
 
     # Paths hold brackets, and a log line is searched for: neither markup nor wrapping.
-    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(line)
-
-
-def report(progress: Progress) -> None:
-    """One line on the losses of the last steps."""
-    minutes = (progress.num_steps - progress.step) * progress.seconds_per_step / 60
-    losses = "  ".join(f"{name} {value:.4f}" for name, value in sorted(progress.losses.items()))
-    say(
-        f"step {progress.step}/{progress.num_steps}  {losses}  "
-        f"{progress.seconds_per_step:.2f} s a step, {minutes:.0f} min left"
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
     )
+    with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("training", total=None)
+
+        def report(progress: Progress) -> None:
+            minutes = (progress.num_steps - progress.step) * progress.seconds_per_step / 60
+            losses = "  ".join(
+                f"{name} {loss:.4f}" for name, loss in sorted(progress.losses.items())
+            )
+            console.print(
+                f"step {progress.step}/{progress.num_steps}  {losses}  "
+                f"{progress.seconds_per_step:.2f} s a step, {minutes:.0f} min left"
+            )
+            bar.update(task, completed=progress.step, total=progress.num_steps)
+
+        yield console.print, report
