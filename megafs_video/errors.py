@@ -10,7 +10,7 @@ from __future__ import annotations
 class MegafsError(Exception):
     """Base of every error a user can act on; its message says what failed and what to do."""
 
-    exit_code = 3
+    exit_code = 1  # every error that is raised is of a class below, with a code of its own
 
 
 class InputNotFoundError(MegafsError):
@@ -26,15 +26,33 @@ class PictureError(MegafsError):
 
 
 class VideoError(MegafsError):
-    """A file that should be a video is not one, has no video stream, or is damaged."""
+    """A file that should be a video is not one, or is of a kind that cannot be used."""
 
     exit_code = 12
 
 
+class NoVideoStreamError(VideoError):
+    """The target has no video stream."""
+
+    exit_code = 16
+
+
+class DamagedVideoError(VideoError):
+    """The target is a video, but cut off or damaged until nothing of it can be decoded."""
+
+    exit_code = 17
+
+
 class SourceFaceError(MegafsError):
-    """The source picture has no face, or several and none was chosen."""
+    """The source picture (or the reference) has no face."""
 
     exit_code = 13
+
+
+class SeveralFacesError(SourceFaceError):
+    """The source picture (or the reference) has several faces, and none of them was chosen."""
+
+    exit_code = 18
 
 
 class TargetFaceError(MegafsError):
@@ -50,9 +68,27 @@ class TimeRangeError(MegafsError):
 
 
 class OutputError(MegafsError):
-    """The output exists, its folder is missing or not writable, or the disk is full."""
+    """The output has a name that cannot be used, or could not be written."""
 
     exit_code = 20
+
+
+class OutputExistsError(OutputError):
+    """The output exists already and ``--overwrite`` was not given."""
+
+    exit_code = 22
+
+
+class OutputFolderError(OutputError):
+    """The output's folder is missing or not writable."""
+
+    exit_code = 23
+
+
+class DiskFullError(OutputError):
+    """The disk is full; nothing unfinished is left on it."""
+
+    exit_code = 24
 
 
 class CodecError(MegafsError):
@@ -83,6 +119,12 @@ class SystemLibraryError(MegafsError):
     """A shared library of the operating system is missing."""
 
     exit_code = 41
+
+
+class NotReadyError(MegafsError):
+    """``doctor`` found something besides system libraries without which no swap can run."""
+
+    exit_code = 42
 
 
 class ConfigError(MegafsError):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import importlib.metadata
 import os
 import platform
 import re
@@ -14,7 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from megafs_video.errors import CodecError, SystemLibraryError
+from megafs_video.errors import CodecError, NotReadyError, SystemLibraryError
+from megafs_video.faces.libraries import missing_system_libraries
 from megafs_video.weights.table import TABLE, required_for
 
 
@@ -35,22 +34,6 @@ class Finding:
     verdict: Verdict = Verdict.FINE
 
 
-@dataclass(frozen=True)
-class SystemLibrary:
-    """A shared library that a Python package needs and does not bring along."""
-
-    soname: str
-    needed_by: str
-    debian_package: str
-
-
-SYSTEM_LIBRARIES = (
-    SystemLibrary("libGL.so.1", "OpenCV", "libgl1"),
-    SystemLibrary("libglib-2.0.so.0", "OpenCV", "libglib2.0-0"),
-    SystemLibrary("libgthread-2.0.so.0", "OpenCV", "libglib2.0-0"),
-    SystemLibrary("libEGL.so.1", "MediaPipe", "libegl1"),
-    SystemLibrary("libGLESv2.so.2", "MediaPipe", "libgles2"),
-)
 PACKAGES = (
     "torch",
     "av",
@@ -92,9 +75,12 @@ def doctor() -> None:
     missing = [finding for finding in findings if finding.verdict is Verdict.MISSING]
     slow = [finding for finding in findings if finding.verdict is Verdict.SLOW]
     if missing:
-        wanted = " ".join(dict.fromkeys(library.debian_package for library in missing_libraries()))
+        wanted = " ".join(
+            dict.fromkeys(library.debian_package for library in missing_system_libraries())
+        )
         install = f"; on Debian or Ubuntu, run: apt-get install {wanted}" if wanted else ""
-        raise SystemLibraryError(
+        kind = SystemLibraryError if wanted else NotReadyError
+        raise kind(
             f"a swap cannot run here; missing: "
             f"{', '.join(finding.subject for finding in missing)}{install}"
         )
@@ -117,22 +103,9 @@ def examine() -> Iterator[Finding]:
     yield from _encoders()
 
 
-def missing_libraries() -> tuple[SystemLibrary, ...]:
-    """Shared libraries that this Linux lacks; other systems bring what the packages need."""
-    if sys.platform != "linux":
-        return ()
-    return tuple(library for library in SYSTEM_LIBRARIES if not _can_be_loaded(library.soname))
-
-
-def _can_be_loaded(soname: str) -> bool:
-    try:
-        ctypes.CDLL(soname)
-    except OSError:
-        return False
-    return True
-
-
 def _version(package: str) -> str | None:
+    import importlib.metadata  # slow to import, and every verb passes here
+
     for name in (package, *PACKAGE_VARIANTS.get(package, ())):
         try:
             return importlib.metadata.version(name)
@@ -151,7 +124,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _system_libraries() -> Iterator[Finding]:
-    missing = missing_libraries()
+    missing = missing_system_libraries()
     for library in missing:
         yield Finding(
             library.soname,

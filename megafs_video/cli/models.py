@@ -27,6 +27,7 @@ def list_models() -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from megafs_video.weights.bundled import bundled_folder, bundled_names
     from megafs_video.weights.cache import home, is_cached
 
     needed = required_for()
@@ -46,6 +47,16 @@ def list_models() -> None:
             file.licence,
             file.requirement,
             cached if file.name in needed or cached == "yes" else "no",
+        )
+    for name in bundled_names():
+        size_bytes = (bundled_folder() / name).stat().st_size
+        table.add_row(
+            name,
+            "trained here: megafs-video models info " + name.partition("/")[0],
+            f"{size_bytes / 1e6:.1f}",
+            "research, non-commercial",
+            "megafs-video",
+            "shipped",
         )
     # A pipe has no width of its own, and rich would assume a narrow one.
     Console(width=None if sys.stdout.isatty() else 160).print(table)
@@ -76,9 +87,13 @@ def fetch_models(
 
 @app.command("verify")
 def verify_models() -> None:
-    """Check the sha256 of every model file that was fetched."""
+    """Check the sha256 of every model file that is shipped or was fetched."""
+    from megafs_video.weights.bundled import bundled_names, bundled_path
     from megafs_video.weights.cache import path_of, verify
 
+    for name in bundled_names():
+        bundled_path(name)
+        print(f"{name}: whole")
     damaged: list[str] = []
     for file in TABLE:
         if not path_of(file.name).exists():
@@ -100,12 +115,21 @@ def verify_models() -> None:
 @app.command("info")
 def describe_model(
     name_or_file: Annotated[
-        str, typer.Argument(help="A name from `models list`, or a .safetensors or .onnx file.")
+        str,
+        typer.Argument(
+            help="A model (mobile), a name from `models list`, or a .safetensors or .onnx file."
+        ),
     ],
 ) -> None:
     """Say all that is known of a model file."""
+    from megafs_video.weights.bundled import bundled_card, bundled_names, bundled_path
+
     path = Path(name_or_file)
-    if name_or_file in {file.name for file in TABLE}:
+    if name_or_file in bundled_names():
+        path = bundled_path(name_or_file)
+    if (card := bundled_card(name_or_file)) is not None:
+        print(card)
+    elif name_or_file in {file.name for file in TABLE}:
         _print_fields(_entry_fields(find(name_or_file)))
     elif not path.is_file():
         raise WeightsError(

@@ -69,7 +69,7 @@ def preview(
     paths = picture_paths(output, times_seconds)
 
     from megafs_video.pipeline.options import SwapOptions
-    from megafs_video.pipeline.preview import preview_frames
+    from megafs_video.pipeline.preview import check_times, preview_frames
     from megafs_video.pipeline.sheet import sheet as draw_sheet
     from megafs_video.video.landing import check_landing
     from megafs_video.video.picture import read_picture, write_picture
@@ -83,8 +83,10 @@ def preview(
         offline=offline,
     )
     # What can be refused at once is refused before a model file is fetched.
-    probe(target)
+    check_times(probe(target), times_seconds)
     for path in paths:
+        if any(path.resolve() == given.resolve() for given in (source, target, reference) if given):
+            raise typer.BadParameter(f"{path} is one of the files to read; name another output")
         check_landing(path, overwrite=overwrite)
     for picture in filter(None, (source, reference)):
         read_picture(picture)

@@ -32,7 +32,9 @@ def show_progress(kind: ProgressKind, *, title: str) -> Iterator[ReportFrames]:
         with rich_progress(title) as report:
             yield report
     elif kind is ProgressKind.JSON:
-        yield JsonProgress(sys.stderr)
+        report = JsonProgress(sys.stderr)
+        yield report
+        report.finish()
     else:
         yield lambda frames, total: None
 
@@ -40,7 +42,8 @@ def show_progress(kind: ProgressKind, *, title: str) -> Iterator[ReportFrames]:
 class JsonProgress:
     """One JSON object a line: frames, total, fps and eta_seconds (null while unknown).
 
-    The first and the last frame always give a line; in between one every half second.
+    The first frame gives a line at once and the end one with the frames there were; in between
+    one comes every half second.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
@@ -48,12 +51,22 @@ class JsonProgress:
         self._clock = clock
         self._started = clock()
         self._written: float | None = None
+        self._last: tuple[int, int | None] = (0, None)
 
     def __call__(self, frames: int, total: int | None) -> None:
         now = self._clock()
-        is_due = self._written is None or now - self._written >= JSON_INTERVAL_SECONDS
-        if not is_due and frames != total:
-            return
+        self._last = (frames, total)
+        if self._written is None or now - self._written >= JSON_INTERVAL_SECONDS:
+            self._write(now)
+
+    def finish(self) -> None:
+        """Say how many frames there were in the end: the total was the clip's own claim."""
+        frames, _ = self._last
+        self._last = (frames, frames)
+        self._write(self._clock())
+
+    def _write(self, now: float) -> None:
+        frames, total = self._last
         self._written = now
         elapsed_seconds = now - self._started
         fps = frames / elapsed_seconds if frames and elapsed_seconds > 0 else None
@@ -96,6 +109,7 @@ def rich_progress(title: str) -> Iterator[ReportFrames]:
         FramesPerSecond(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(title, total=None)
         yield lambda frames, total: bar.update(task, completed=frames, total=total)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from megafs_video.cli import options as words
-from megafs_video.cli.fetching import fetch_missing
+from megafs_video.cli.fetching import announce_json, announce_line, fetch_missing
 from megafs_video.cli.progress import ProgressKind, show_progress
 
 if TYPE_CHECKING:
@@ -83,8 +82,9 @@ def swap(
     if report is not None:
         write_report(report, found.to_json(), overwrite=overwrite)
     if not quiet:
+        say = announce_json if kind is ProgressKind.JSON else announce_line
         for note in found.notes:
-            print(f"note: {note}", file=sys.stderr)
+            say(f"note: {note}")
         print(summary(output, found))
 
 
@@ -110,7 +110,8 @@ def check_files(
     for picture in filter(None, (source, chosen.reference)):
         read_picture(picture)
     if report is not None:
-        taken = {path.resolve() for path in filter(None, (source, target, output))}
+        files = (source, target, output, chosen.reference)
+        taken = {path.resolve() for path in filter(None, files)}
         if report.resolve() in taken:
             raise typer.BadParameter(f"--report {report} is one of the other files; name another")
         check_landing(report, overwrite=chosen.overwrite)

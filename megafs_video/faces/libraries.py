@@ -9,31 +9,38 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import CDLL
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from megafs_video.errors import SystemLibraryError, WeightsError
 
-# What OpenCV and MediaPipe load from the system, and the Debian package that has it.
-PACKAGES = {
-    "libGL.so.1": "libgl1",
-    "libEGL.so.1": "libegl1",
-    "libGLESv2.so.2": "libgles2",
-    "libgthread-2.0.so.0": "libglib2.0-0",
-    "libglib-2.0.so.0": "libglib2.0-0",
-    "libxcb.so.1": "libxcb1",
-}
+
+@dataclass(frozen=True)
+class SystemLibrary:
+    """A shared library that a Python package loads from the system and does not bring along."""
+
+    soname: str
+    needed_by: str
+    debian_package: str
 
 
-def missing_system_libraries() -> dict[str, str]:
-    """Shared libraries that this machine lacks, each with the Debian package that has it.
+SYSTEM_LIBRARIES = (
+    SystemLibrary("libGL.so.1", "OpenCV", "libgl1"),
+    SystemLibrary("libglib-2.0.so.0", "OpenCV", "libglib2.0-0"),
+    SystemLibrary("libgthread-2.0.so.0", "OpenCV", "libglib2.0-0"),
+    SystemLibrary("libxcb.so.1", "OpenCV", "libxcb1"),
+    SystemLibrary("libEGL.so.1", "MediaPipe", "libegl1"),
+    SystemLibrary("libGLESv2.so.2", "MediaPipe", "libgles2"),
+)
 
-    Only Linux needs them.
-    """
+
+def missing_system_libraries() -> tuple[SystemLibrary, ...]:
+    """Shared libraries that this Linux lacks; other systems bring what the packages need."""
     if sys.platform != "linux":
-        return {}
-    return {library: package for library, package in PACKAGES.items() if not _loads(library)}
+        return ()
+    return tuple(library for library in SYSTEM_LIBRARIES if not _loads(library.soname))
 
 
 @contextmanager
@@ -46,7 +53,8 @@ def system_libraries() -> Iterator[None]:
         if found is None:
             raise
         library = found.group(1)
-        package = PACKAGES.get(library)
+        packages = {known.soname: known.debian_package for known in SYSTEM_LIBRARIES}
+        package = packages.get(library)
         advice = f"install it: apt-get install {package}" if package else "install what has it"
         raise SystemLibraryError(
             f"the system library {library} is missing; {advice} (or your system's equivalent)"

@@ -31,6 +31,11 @@ class FaceModel(Protocol):
         ...
 
     @property
+    def dtype(self) -> torch.dtype:
+        """What its networks compute in."""
+        ...
+
+    @property
     def hashes(self) -> Mapping[str, str]:
         """sha256 of each weight file, by name."""
         ...

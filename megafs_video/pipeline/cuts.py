@@ -6,10 +6,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from megafs_video.faces.libraries import opencv
 from megafs_video.values import UInt8Array, check_pixels
 
 _THUMB_WIDTH, _THUMB_HEIGHT = 48, 32
@@ -81,6 +81,7 @@ def _thumb(pixels: UInt8Array) -> Thumb | None:
         1, min(pixels.shape[0] // (4 * _THUMB_HEIGHT), pixels.shape[1] // (4 * _THUMB_WIDTH))
     )
     sparse = np.ascontiguousarray(pixels[::step, ::step])
+    cv2 = opencv()
     small = cv2.resize(sparse, (_THUMB_WIDTH, _THUMB_HEIGHT), interpolation=cv2.INTER_AREA)
     centred = small.astype(np.float32) - np.float32(small.mean())
     length = float(np.linalg.norm(centred))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from megafs_video.faces.contract import Detector, Landmarker, Recognizer
@@ -20,6 +20,7 @@ from megafs_video.pipeline.source import align_source, choose_source
 from megafs_video.values import AlignedCrop, Latents, UInt8Array, check_pixels
 from megafs_video.video.picture import read_picture
 from megafs_video.weights.fetch import ensure
+from megafs_video.weights.table import find
 
 Source = Path | str | UInt8Array
 """A picture: a file, or pixels uint8 [H, W, 3] RGB."""
@@ -32,6 +33,7 @@ class Finders:
     detector: Detector
     landmarker: Landmarker
     recognizer: Recognizer | None = None  # only a reference needs one
+    hashes: Mapping[str, str] = field(default_factory=dict)  # sha256 of each weight file, by name
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def prepared(
     source: Source,
     options: SwapOptions,
     *,
-    model: FaceModel | str = "mobile",
+    model: FaceModel | str | Path = "mobile",
     finders: Finders | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -63,7 +65,7 @@ def prepared(
     """
     pixels = _pixels(source)
     reference_pixels = None if options.reference is None else read_picture(options.reference)
-    if isinstance(model, str):
+    if isinstance(model, (str, Path)):
         # Not for those who bring their own.
         from megafs_video.model import load_model
 
@@ -111,6 +113,7 @@ def _finders(options: SwapOptions) -> Iterator[Finders]:
             builders[options.detector](paths[options.detector]),
             landmarker,
             build_arcface(paths["arcface-mbf"]) if "arcface-mbf" in paths else None,
+            hashes={name: find(name).sha256 for name in paths},  # ``ensure`` has compared them
         )
     finally:
         landmarker.close()
@@ -135,5 +138,6 @@ def _choice(
         finders.landmarker,
         source_face=None,
         name=f"the reference {options.reference}",
+        may_choose=False,
     )
     return FaceChoice("reference", reference=finders.recognizer.embed(reference_pixels, face))

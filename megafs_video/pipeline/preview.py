@@ -8,6 +8,7 @@ from itertools import chain as chain_iterables
 from pathlib import Path
 from typing import Any
 
+from megafs_video.errors import TimeRangeError
 from megafs_video.pipeline.align import Align
 from megafs_video.pipeline.blend import Blend
 from megafs_video.pipeline.build import build_stages
@@ -18,6 +19,7 @@ from megafs_video.pipeline.prefetch import close
 from megafs_video.pipeline.prepare import Finders, Source, prepared
 from megafs_video.pipeline.stage import Stage
 from megafs_video.values import AlignedCrop, Frame, FrameFaces, SwappedCrop, UInt8Array
+from megafs_video.video.probe import VideoInfo, probe
 from megafs_video.video.sample import frames_at
 
 _DEFAULTS = SwapOptions()
@@ -45,7 +47,7 @@ def preview_frames(
     target: Path | str,
     times_seconds: Sequence[float],
     *,
-    model: FaceModel | str = "mobile",
+    model: FaceModel | str | Path = "mobile",
     options: SwapOptions = _DEFAULTS,
     finders: Finders | None = None,
     device: str = "auto",
@@ -60,6 +62,7 @@ def preview_frames(
     is no error.
     """
     options = replace(options, smooth="off")
+    check_times(probe(Path(target)), times_seconds)
     frames = frames_at(Path(target), times_seconds)
     try:
         # A time outside the clip, or a file that is none, is said before a model is loaded.
@@ -81,6 +84,18 @@ def preview_frames(
                 yield _preview(time_seconds, frame, cast.source.pixels, trace(stages, frame))
     finally:
         close(frames)
+
+
+def check_times(info: VideoInfo, times_seconds: Sequence[float]) -> None:
+    """Raise TimeRangeError for a time that, by the clip's own claim, lies outside it."""
+    if info.duration_seconds is None:
+        return
+    end_seconds = info.start_seconds + info.duration_seconds
+    for time_seconds in times_seconds:
+        if not 0 <= time_seconds <= end_seconds:
+            raise TimeRangeError(
+                f"{time_seconds:g} s lies outside {info.path}, which ends at {end_seconds:.3f} s"
+            )
 
 
 def _preview(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from megafs_video.errors import SourceFaceError
+from megafs_video.errors import SeveralFacesError, SourceFaceError
 from megafs_video.faces.contract import Detector, Landmarker
 from megafs_video.faces.framing import moved, pad_by_half
 from megafs_video.geometry.templates import mesh_square
@@ -37,8 +37,12 @@ def choose_source(
     *,
     source_face: int | None,
     name: str = "the source picture",
+    may_choose: bool = True,
 ) -> Face:
-    """The source's face with its mesh, in pixels of the picture; errors as ``align_source``."""
+    """The source's face with its mesh, in pixels of the picture; errors as ``align_source``.
+
+    ``may_choose``: whether the user can name a face at all, which decides the advice.
+    """
     faces = find_faces(pixels, detector, landmarker)
     if not faces:
         padded, (left, top) = pad_by_half(pixels)
@@ -59,5 +63,6 @@ def choose_source(
             else f"{name} has no face {source_face}, but {len(faces)}"
         )
         choices = "0" if len(faces) == 1 else f"0..{len(faces) - 1}, left to right"
-        raise SourceFaceError(f"{problem}; choose one with --source-face {choices}")
+        advice = f"choose one with --source-face {choices}" if may_choose else "crop it to one"
+        raise SeveralFacesError(f"{problem}; {advice}")
     return left_to_right[source_face]

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
 
+import torch
+
 from megafs_video.errors import InterruptedRunError, TargetFaceError, TimeRangeError
 from megafs_video.pipeline.build import build_stages
 from megafs_video.pipeline.contract import FaceModel
@@ -42,7 +44,7 @@ def swap_video(
     target: Path | str,
     output: Path | str,
     *,
-    model: FaceModel | str = "mobile",
+    model: FaceModel | str | Path = "mobile",
     options: SwapOptions = _DEFAULTS,
     finders: Finders | None = None,
     device: str = "auto",
@@ -136,8 +138,13 @@ def _swap(
         peak_memory_bytes=peak_memory_bytes(),
         model=cast.model.name,
         device=str(cast.model.device),
-        hashes=dict(cast.model.hashes),
-        settings=asdict(options),
+        hashes={**cast.model.hashes, **cast.finders.hashes},
+        settings=asdict(options)
+        | {
+            "batch_size": options.faces_per_batch(cast.model.device.type),
+            "precision": str(cast.model.dtype).removeprefix("torch."),
+            "threads": torch.get_num_threads(),
+        },
         notes=(*_damage(log), *writer.notes),
     )
 

@@ -18,6 +18,7 @@ from megafs_video.training.rendered import RenderedFaces
 from megafs_video.values import Latents
 
 NUM_BLOCKS = 4  # 4 px -> 64 px
+NUM_FITTED = 300  # faces that the head is fitted on
 NUM_HELD_OUT = 20  # faces that measure the fit
 
 
@@ -48,19 +49,21 @@ def head_features(generator: Generator, latents: Latents) -> Tensor:
     return features * scale[:, :, None, None]
 
 
-@torch.no_grad()
-def fit_picture_head(
-    generator: Generator, faces: RenderedFaces, count: int = 300
-) -> tuple[PictureHead, float]:
-    """The head fitted on ``count`` rendered faces, and its mean squared error on 20 others.
-
-    ConfigError if there are not as many faces.
-    """
-    if len(faces.pixels) < count + NUM_HELD_OUT:
+def check_num_rendered(num_rendered: int, count: int = NUM_FITTED) -> None:
+    """Raise ConfigError if there would be too few rendered faces to fit the head on."""
+    if num_rendered < count + NUM_HELD_OUT:
         raise ConfigError(
-            f"num_rendered is {len(faces.pixels)}, but the picture head is fitted on {count} and "
+            f"num_rendered is {num_rendered}, but the picture head is fitted on {count} and "
             f"measured on {NUM_HELD_OUT} more; set num_rendered to {count + NUM_HELD_OUT} or more"
         )
+
+
+@torch.no_grad()
+def fit_picture_head(
+    generator: Generator, faces: RenderedFaces, count: int = NUM_FITTED
+) -> tuple[PictureHead, float]:
+    """The head fitted on ``count`` rendered faces, and its mean squared error on the next 20."""
+    check_num_rendered(len(faces.pixels), count)
     channels = generator.blocks[NUM_BLOCKS].up.out_features + 1
     gram, cross = torch.zeros(channels, channels), torch.zeros(channels, 12)
     for index in range(count):

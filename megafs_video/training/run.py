@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from megafs_video.allocator import keep_freed_memory
+from megafs_video.errors import OutputError
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.encoder import Encoder
 from megafs_video.networks.frozen import freeze, to_channels_last
@@ -25,7 +26,7 @@ from megafs_video.parts import (
 from megafs_video.training.config import EncoderConfig, TransferConfig
 from megafs_video.training.encoder import EncoderTask, fresh_encoder
 from megafs_video.training.faces import list_faces, read_faces
-from megafs_video.training.head import PictureHead, fit_picture_head
+from megafs_video.training.head import PictureHead, check_num_rendered, fit_picture_head
 from megafs_video.training.loop import Progress, train
 from megafs_video.training.rendered import RenderedFaces, render_faces, style_statistics
 from megafs_video.training.teachers import Teachers
@@ -45,9 +46,11 @@ NAMES = (
 NUM_VALIDATION = 16  # faces of the sheets
 
 
-def load_teachers(dims: Dims, *, offline: bool = False) -> Teachers:
-    """Fetch what is missing and build every frozen network."""
-    paths = ensure(NAMES, offline=offline)
+def load_teachers(
+    dims: Dims, *, offline: bool = False, say: Callable[[str], None] = print
+) -> Teachers:
+    """Fetch what is missing, after saying so, and build every frozen network."""
+    paths = ensure(NAMES, offline=offline, announce=say)
     return Teachers(
         build_generator(paths["generator-synthesis-xml"], paths["generator-synthesis-bin"], dims),
         build_style_mapper(paths["generator-mapping-xml"], paths["generator-mapping-bin"], dims),
@@ -55,6 +58,20 @@ def load_teachers(dims: Dims, *, offline: bool = False) -> Teachers:
         build_landmarks(paths["landmarks-106"]),
         build_lpips(paths["lpips-alex"]),
     )
+
+
+def _prepare(
+    folders: list[Path], output: Path, config: EncoderConfig | TransferConfig
+) -> tuple[list[Path], list[Path]]:
+    """Faces to train on and faces of the sheets; what can be refused is refused here."""
+    paths = [path for folder in folders for path in list_faces(folder, validation=False)]
+    held_out = list_faces(folders[0], validation=True)[:NUM_VALIDATION]
+    check_num_rendered(config.num_rendered)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{output} cannot be made: {error.strerror}") from error
+    return paths, held_out
 
 
 def prepare_rendered(
@@ -95,12 +112,13 @@ def train_encoder(
     """
     keep_freed_memory()
     torch.manual_seed(config.seed)
+    paths, held_out = _prepare(folders, output, config)
+    if start is None:
+        ensure(["parser"], offline=offline, announce=say)
     started = None if start is None else load_encoder(start)
     dims = dims or Dims() if started is None else started.dims
-    teachers = load_teachers(dims, offline=offline)
+    teachers = load_teachers(dims, offline=offline, say=say)
     rendered, head = prepare_rendered(output, teachers, config, say)
-    paths = [path for folder in folders for path in list_faces(folder, validation=False)]
-    held_out = list_faces(folders[0], validation=True)[:NUM_VALIDATION]
     say(f"reading {len(paths)} faces")
     faces, validation = read_faces(paths, dims.crop_size), read_faces(held_out, dims.crop_size)
 
@@ -153,12 +171,11 @@ def train_transfer(
     """
     keep_freed_memory()
     torch.manual_seed(config.seed)
+    paths, held_out = _prepare(folders, output, config)
     encoder = load_encoder(encoder_checkpoint)
     dims = encoder.dims
-    teachers = load_teachers(dims, offline=offline)
+    teachers = load_teachers(dims, offline=offline, say=say)
     rendered, head = prepare_rendered(output, teachers, config, say)
-    paths = [path for folder in folders for path in list_faces(folder, validation=False)]
-    held_out = list_faces(folders[0], validation=True)[:NUM_VALIDATION]
     say(f"reading the codes of {len(paths)} faces")
     faces, validation = (
         encode_faces(read_faces(chosen, dims.crop_size), encoder, teachers)

@@ -20,7 +20,12 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from megafs_video.errors import InputNotFoundError, VideoError
+from megafs_video.errors import (
+    DamagedVideoError,
+    InputNotFoundError,
+    NoVideoStreamError,
+    VideoError,
+)
 from megafs_video.values import Frame
 from megafs_video.video.colour import ToRgb
 from megafs_video.video.orientation import display_matrix, turn_upright
@@ -62,7 +67,8 @@ class TimedFrame(NamedTuple):
 def open_container(path: Path) -> InputContainer:
     """Open a media file for reading.
 
-    InputNotFoundError: no such file, or it may not be read. VideoError: not a video.
+    InputNotFoundError: no such file, or it may not be read. VideoError: not a video;
+    DamagedVideoError: one that is cut off or damaged.
     """
     if path.is_dir():
         raise VideoError(f"{path} is not a video but a folder; name a file in it")
@@ -73,10 +79,25 @@ def open_container(path: Path) -> InputContainer:
     except PermissionError as error:
         raise InputNotFoundError(f"{path} may not be read; check its permissions") from error
     except av.FFmpegError as error:
-        raise VideoError(
-            f"{path} is not a video, or is cut off before its index "
-            f"({error.strerror}); check it in a player"
-        ) from error
+        if _begins_like_a_video(path):
+            raise DamagedVideoError(
+                f"{path} is a video, but cut off before its index or damaged "
+                f"({error.strerror}); copy or export it again"
+            ) from error
+        raise VideoError(f"{path} is not a video ({error.strerror}); name a clip") from error
+
+
+def _begins_like_a_video(path: Path) -> bool:
+    """Whether the first bytes are those of MP4 and MOV, Matroska, AVI, FLV, MPEG-TS or Ogg."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    starts = (b"\x1a\x45\xdf\xa3", b"FLV", b"\x47\x40", b"OggS")
+    is_avi = head[:4] == b"RIFF" and head[8:] == b"AVI "
+    return (
+        head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide")
+        or is_avi
+        or head.startswith(starts)
+    )
 
 
 def picture_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -87,7 +108,7 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
         if not stream.disposition & Disposition.attached_pic
     ]
     if not streams:
-        raise VideoError(f"{path} has no video stream; name a clip with pictures in it")
+        raise NoVideoStreamError(f"{path} has no video stream; name a clip with pictures in it")
     by_default = [stream for stream in streams if stream.disposition & Disposition.default]
     stream = (by_default or streams)[0]
     if stream.codec_context is None:
@@ -189,7 +210,7 @@ class Clip:
             num_frames += 1
             yield timed
         if num_frames == 0:
-            raise VideoError(
+            raise DamagedVideoError(
                 f"{self.path} has a video stream, but no frame of it can be decoded; "
                 "the file is damaged or cut off"
             )

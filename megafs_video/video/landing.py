@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from pathlib import Path
 
-from megafs_video.errors import OutputError
+from megafs_video.errors import (
+    DiskFullError,
+    OutputError,
+    OutputExistsError,
+    OutputFolderError,
+)
 
 
 def check_landing(path: Path, *, overwrite: bool) -> None:
-    """Raise OutputError if a file could not land at ``path``: say so before the work, not after."""
+    """Raise an OutputError if a file could not land at ``path``: before the work, not after."""
     folder = path.absolute().parent
     if not folder.is_dir():
-        raise OutputError(f"the folder of {path} does not exist; make it: mkdir -p {folder}")
+        raise OutputFolderError(f"the folder of {path} does not exist; make it: mkdir -p {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"the folder of {path} is not writable; choose another or change it")
+        raise OutputFolderError(
+            f"the folder of {path} is not writable; choose another or change it"
+        )
+    if len(os.fsencode(path.name)) > MAX_NAME_BYTES:
+        raise OutputError(f"{path} has too long a name; give one of up to {MAX_NAME_BYTES} bytes")
     if path.is_dir():
         raise OutputError(f"{path} is a folder; give a file name in it")
     if path.exists() and not path.is_file():
         raise OutputError(f"{path} is not an ordinary file; choose another name")
     if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists already; choose another name or allow --overwrite")
+        raise OutputExistsError(f"{path} exists already; choose another name or allow --overwrite")
+
+
+# What file systems allow, less the room that a hidden name takes.
+MAX_NAME_BYTES = 240
 
 
 class Landing:
@@ -46,12 +61,13 @@ class Landing:
 
     def discard(self) -> None:
         """Remove the hidden file; nothing else is touched."""
-        self.hidden_path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder that vanished took the file along
+            self.hidden_path.unlink(missing_ok=True)
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
     """What an operating system's refusal to write means to a user."""
     reason = error.strerror or str(error)
-    return OutputError(
-        f"{path} could not be written ({reason}); make room there or choose another folder"
-    )
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError(f"{path} could not be written ({reason}); make room there")
+    return OutputError(f"{path} could not be written ({reason}); choose another folder")

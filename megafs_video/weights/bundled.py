@@ -22,6 +22,18 @@ def bundled_folder() -> Path:
     )
 
 
+def bundled_names() -> tuple[str, ...]:
+    """Shipped files, such as "mobile/encoder.safetensors"; WeightsError if there are none."""
+    return tuple(read_sums(bundled_folder() / SUMS_NAME))
+
+
+def bundled_card(model: str) -> str | None:
+    """The card of a shipped model such as "mobile", or None if no model is called so."""
+    if not any(name.startswith(f"{model}/") for name in bundled_names()):
+        return None
+    return (bundled_folder() / model / "README.md").read_text(encoding="utf-8")
+
+
 def bundled_path(name: str, *, folder: Path | None = None) -> Path:
     """The path of a shipped file such as "mobile/encoder.safetensors", its sha256 checked.
 

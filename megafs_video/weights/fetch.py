@@ -6,7 +6,7 @@ archive share one download.
 
 from __future__ import annotations
 
-import logging
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,10 @@ Announce = Callable[[str], None]
 Progress = Callable[[str, int, int], None]
 """Takes package==version, bytes done and bytes in all, as a download goes on."""
 
-_log = logging.getLogger(__name__)
+
+def _say(line: str) -> None:
+    """Licences bind whoever fetches, so nothing is fetched in silence."""
+    print(line, file=sys.stderr)
 
 
 def _say_nothing(requirement: str, done_bytes: int, total_bytes: int) -> None:
@@ -36,7 +39,7 @@ def ensure(
     names: Iterable[str],
     *,
     offline: bool = False,
-    announce: Announce = _log.info,
+    announce: Announce = _say,
     progress: Progress = _say_nothing,
 ) -> dict[str, Path]:
     """Paths of files of the table, fetched if missing; a damaged one is refused.
@@ -54,7 +57,7 @@ def fetch(
     names: Iterable[str],
     *,
     offline: bool = False,
-    announce: Announce = _log.info,
+    announce: Announce = _say,
     progress: Progress = _say_nothing,
 ) -> dict[str, Path]:
     """Fetch files of the table unless they are there and whole; a damaged one is replaced.

@@ -11,8 +11,10 @@ import typer
 from typer.testing import CliRunner
 
 from megafs_video.cli import doctor
-from megafs_video.cli.doctor import SYSTEM_LIBRARIES, Finding, SystemLibrary, Verdict
-from megafs_video.errors import SystemLibraryError
+from megafs_video.cli.doctor import Finding, Verdict
+from megafs_video.errors import NotReadyError, SystemLibraryError
+from megafs_video.faces import libraries
+from megafs_video.faces.libraries import SYSTEM_LIBRARIES, SystemLibrary
 
 runner = CliRunner()
 app = typer.Typer()
@@ -46,8 +48,8 @@ def test_what_is_slow_is_named_and_is_no_failure(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_missing_library_names_itself_and_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.sys, "platform", "linux")
-    monkeypatch.setattr(doctor, "SYSTEM_LIBRARIES", (GONE,))
+    monkeypatch.setattr(libraries.sys, "platform", "linux")
+    monkeypatch.setattr(libraries, "SYSTEM_LIBRARIES", (GONE,))
     result = runner.invoke(app)
     assert isinstance(result.exception, SystemLibraryError)
     assert result.exception.exit_code == 41
@@ -57,9 +59,9 @@ def test_a_missing_library_names_itself_and_its_package(monkeypatch: pytest.Monk
 
 
 def test_other_systems_bring_their_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "SYSTEM_LIBRARIES", (GONE,))
-    monkeypatch.setattr(doctor.sys, "platform", "darwin")
-    assert doctor.missing_libraries() == ()
+    monkeypatch.setattr(libraries, "SYSTEM_LIBRARIES", (GONE,))
+    monkeypatch.setattr(libraries.sys, "platform", "darwin")
+    assert libraries.missing_system_libraries() == ()
 
 
 def test_every_library_says_who_needs_it() -> None:
@@ -100,3 +102,13 @@ def test_this_machine_can_be_examined() -> None:
     assert {"Python", "torch", "CPU cores", "memory", "cache folder", "video encoders"} <= {
         *subjects
     }
+
+
+def test_a_missing_package_has_another_code_than_a_missing_library(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(doctor, "examine", found(Finding("torch", "not here", Verdict.MISSING)))
+    monkeypatch.setattr(libraries, "SYSTEM_LIBRARIES", ())
+    result = runner.invoke(app)
+    assert isinstance(result.exception, NotReadyError)
+    assert "missing: torch" in str(result.exception)

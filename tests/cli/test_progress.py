@@ -44,16 +44,16 @@ def test_speed_and_time_left_are_null_while_unknown() -> None:
     assert second == {"frames": 3, "total": None, "fps": 3.0, "eta_seconds": None}
 
 
-def test_lines_come_twice_a_second_and_the_last_frame_always() -> None:
+def test_lines_come_twice_a_second_and_the_last_tells_the_true_total() -> None:
     stream, clock = io.StringIO(), Clock()
     report = JsonProgress(stream, clock)
     for frame in range(1, 101):
         clock.seconds += 0.01
-        report(frame, 100)
-    frames = [json.loads(line)["frames"] for line in stream.getvalue().splitlines()]
-    assert frames[0] == 1
-    assert frames[-1] == 100
-    assert len(frames) == 3
+        report(frame, 103)  # as the container claims
+    report.finish()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["frames"] for line in lines] == [1, 51, 100]
+    assert [line["total"] for line in lines] == [103, 103, 100]
 
 
 def test_none_is_silent(capsys: pytest.CaptureFixture[str]) -> None:

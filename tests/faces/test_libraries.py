@@ -8,6 +8,7 @@ import pytest
 from megafs_video.errors import SystemLibraryError, WeightsError
 from megafs_video.faces import libraries
 from megafs_video.faces.libraries import (
+    SystemLibrary,
     check_model_file,
     missing_system_libraries,
     onnx_session_options,
@@ -50,13 +51,14 @@ def test_another_import_error_stays_what_it_is() -> None:
 
 def test_libraries_that_do_not_load_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "linux")
-    monkeypatch.setattr(libraries, "PACKAGES", {"libnowhere.so.9": "libnowhere9"})
-    assert missing_system_libraries() == {"libnowhere.so.9": "libnowhere9"}
+    nowhere = SystemLibrary("libnowhere.so.9", "nobody", "libnowhere9")
+    monkeypatch.setattr(libraries, "SYSTEM_LIBRARIES", (nowhere,))
+    assert missing_system_libraries() == (nowhere,)
 
 
 def test_other_systems_bring_their_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "darwin")
-    assert missing_system_libraries() == {}
+    assert missing_system_libraries() == ()
 
 
 def test_chatter_is_kept_back(capfd: pytest.CaptureFixture[str]) -> None:

@@ -45,6 +45,7 @@ class FakeModel:
     device = torch.device("cpu")
 
     def __init__(self) -> None:
+        self.dtype = torch.float32
         self.hashes = {"fake.safetensors": "0" * 64}
         self.batch_sizes: list[int] = []
 
