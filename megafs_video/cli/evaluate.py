@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from megafs_video.evaluation.portrait import Change
     from megafs_video.evaluation.report import PairsReport
 
-app = typer.Typer(no_args_is_help=True, help="Measure what a model does.")
+app = typer.Typer(no_args_is_help=True)
 
 OUTPUT_NAMES = ("report.json", "table.csv", "pairs.csv", "sheet.png")
 
@@ -148,7 +148,8 @@ def print_report(report: PairsReport) -> None:
     console.print(
         f"{report.num_pairs} pairs (seed {report.seed}) of {report.num_photos} photographs; "
         f"{report.num_photos_without_face} photographs without a face, so "
-        f"{report.num_unusable_pairs} pairs not measured. Model {report.model}.",
+        f"{report.num_unusable_pairs} pairs not measured. Model {report.model} in "
+        f"{report.precision} on {report.device}.",
         markup=False,
     )
 

@@ -72,7 +72,6 @@ class Gallery:
     sources: Mapping[str, FloatArray]  # [N, D] identities in the order of pairs, by judge
     judges: tuple[JudgeScale, ...]
     random_change: Change  # mean over the pairs
-    num_photos: int
     num_photos_without_face: int
 
     def likenesses(
@@ -144,7 +143,6 @@ def hang_gallery(
             for name in names
         ),
         random_change=random_change,
-        num_photos=len(paths),
         num_photos_without_face=len(paths) - len(portraits),
     )
 

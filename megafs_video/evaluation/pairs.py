@@ -86,6 +86,8 @@ def evaluate_pairs(
     report = PairsReport(
         model=model.name,
         hashes=dict(model.hashes),
+        device=model.device.type,
+        precision=str(model.dtype).removeprefix("torch."),
         photos=str(paths[0].parent),
         seed=seed,
         num_pairs=num_pairs,

@@ -85,6 +85,8 @@ class PairsReport:
 
     model: str
     hashes: Mapping[str, str]  # sha256 of the model's files
+    device: str  # "cpu", "cuda", …
+    precision: str  # "float32", …
     photos: str  # the folder
     seed: int
     num_pairs: int

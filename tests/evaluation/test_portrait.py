@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from megafs_video.evaluation.portrait import Change, Examiner, change_between, mean_change
+from megafs_video.evaluation.portrait import (
+    EXAMINER_FILES,
+    Change,
+    Examiner,
+    change_between,
+    mean_change,
+    open_examiner,
+)
+from megafs_video.evaluation.pose import head_angles_degrees
 from megafs_video.faces.mesh import NUM_BLENDSHAPES, Look
 from megafs_video.values import Face, FloatArray, UInt8Array
+from megafs_video.video.picture import read_picture
 from tests.evaluation.portraits import portrait
+from tests.faces.conftest import PHOTOS, cached
 from tests.faces.fakes import FakeDetector
 
 SMALL = Face(np.array([0.0, 0.0, 10.0, 10.0]), np.zeros((5, 2)), 0.9)
@@ -96,6 +107,36 @@ def test_a_mean_and_a_share_are_taken_figure_by_figure() -> None:
 def test_copies_of_one_picture_give_no_share_but_no_error() -> None:
     nothing = Change(0, 0, 0, 0, 0, 0)
     assert nothing.share_of(nothing) == nothing
+
+
+@pytest.mark.e2e
+def test_a_mirror_image_is_the_same_person_turned_the_other_way() -> None:
+    paths = sorted(PHOTOS.glob("*.webp"))[:48:8]
+    if not paths:
+        pytest.skip("../shared/faces/photo is not here")
+    for name in EXAMINER_FILES:
+        cached(name)
+    with open_examiner(offline=True) as examine:
+        pictures = [read_picture(path) for path in paths]
+        found = [examine(pixels) for pixels in pictures]
+        mirrored = [examine(np.ascontiguousarray(pixels[:, ::-1])) for pixels in pictures]
+    pairs = [(one, other) for one, other in zip(found, mirrored, strict=True) if one and other]
+    assert len(pairs) == len(paths)
+    strangers = [(one, other) for (one, _), (other, _) in pairwise(pairs)]
+    for judge in ("SFace", "EdgeFace"):
+        assert min(a.identities[judge] @ b.identities[judge] for a, b in pairs) > 0.6
+        assert max(a.identities[judge] @ b.identities[judge] for a, b in strangers) < 0.5
+    yaws = np.array(
+        [[head_angles_degrees(one.head_to_camera)[0] for one in pair] for pair in pairs]
+    )
+    np.testing.assert_allclose(yaws.sum(axis=1), 0, atol=8)  # MediaPipe is not quite symmetric
+    assert np.ptp(yaws) > 20
+    kept, random = (
+        mean_change([change_between(*pair) for pair in of]) for of in (pairs, strangers)
+    )
+    assert kept is not None and random is not None
+    assert kept.coefficients < 0.6 * random.coefficients
+    assert kept.pitch_degrees < 0.6 * random.pitch_degrees
 
 
 @pytest.mark.parametrize(

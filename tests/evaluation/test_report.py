@@ -78,6 +78,8 @@ def test_json_and_csv_hold_the_same_figures() -> None:
     report = PairsReport(
         model="mobile",
         hashes={"encoder": "0" * 64},
+        device="cpu",
+        precision="float32",
         photos="photos",
         seed=0,
         num_pairs=2,
