@@ -190,7 +190,8 @@ def kept_table(report: PairsReport) -> Table:
     )
     for picture in report.pictures:
         table.add_row(picture.picture, *change_cells(picture.change, picture.share_of_random))
-    table.add_row("two strangers", *change_cells(report.random_change, None))
+    whole = report.random_change.share_of(report.random_change)
+    table.add_row("two strangers", *change_cells(report.random_change, whole))
     table.caption = (
         "turn: of the whole head (MediaPipe); 3DMM: distance of 3DDFA_V2's 10 expression "
         "coefficients, in standard deviations of its training set; blendshapes: distance of "
@@ -202,7 +203,7 @@ def kept_table(report: PairsReport) -> Table:
 def picture_table(report: PairsReport) -> Table:
     """How near the picture is to the target's, and to photographs."""
     table = new_table(
-        "Picture, at 256 px",
+        f"Picture, at {report.size} px",
         ("picture", "MSE to target", "LPIPS to target", "KID x 1000", "no face found"),
     )
     for picture in report.pictures:
@@ -237,12 +238,10 @@ def change_cells(change: Change | None, share: Change | None) -> list[str]:
     """Every figure with its share of strangers', or a dash where no face was found."""
     from dataclasses import astuple
 
-    if change is None:
+    if change is None or share is None:
         return ["-"] * 6
-    figures = [f"{figure:.2f}" for figure in astuple(change)]
-    if share is None:
-        return figures
-    return [f"{one} {part:4.0%}" for one, part in zip(figures, astuple(share), strict=True)]
+    pairs = zip(astuple(change), astuple(share), strict=True)
+    return [f"{figure:.2f} {part:4.0%}" for figure, part in pairs]
 
 
 def number(value: float | None) -> str:

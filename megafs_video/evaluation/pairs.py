@@ -90,6 +90,7 @@ def evaluate_pairs(
         precision=str(model.dtype).removeprefix("torch."),
         photos=str(paths[0].parent),
         seed=seed,
+        size=size,
         num_pairs=num_pairs,
         num_photos=num_photos,
         num_photos_without_face=gallery.num_photos_without_face,

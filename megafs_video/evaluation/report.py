@@ -89,6 +89,7 @@ class PairsReport:
     precision: str  # "float32", …
     photos: str  # the folder
     seed: int
+    size: int  # side of the pictures that were judged, pixels
     num_pairs: int
     num_photos: int  # different photographs in the pairs
     num_photos_without_face: int

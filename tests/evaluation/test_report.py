@@ -82,6 +82,7 @@ def test_json_and_csv_hold_the_same_figures() -> None:
         precision="float32",
         photos="photos",
         seed=0,
+        size=256,
         num_pairs=2,
         num_photos=4,
         num_photos_without_face=0,

@@ -115,14 +115,6 @@ def test_a_head_turns_with_its_photograph_though_the_crop_is_upright(photos: lis
 
 
 @pytest.mark.e2e
-def test_a_mesh_without_expression_refuses_to_look(mesh: Mesh, photos: list[Path]) -> None:
-    pixels = read(photos[0])
-    face = middle_face(build_scrfd(cached("scrfd")).detect(pixels))
-    with pytest.raises(ValueError, match="build it with_expression=True"):
-        mesh.look(pixels, face)
-
-
-@pytest.mark.e2e
 def test_closing_the_mesh_twice_is_fine(mesh: Mesh) -> None:
     mesh.close()
     mesh.close()
