@@ -156,9 +156,10 @@ def print_report(report: PairsReport) -> None:
 
 def identity_table(report: PairsReport) -> Table:
     """Whose face it is, a picture and a judge in each row."""
+    num_faces = report.num_pairs - report.num_unusable_pairs + 1  # every source, and the target
     table = new_table(
         "Identity: mean cosine",
-        ("picture", "judge", "to source", "to target", "top-1 of sources", "failed"),
+        ("picture", "judge", "to source", "to target", f"top-1 of {num_faces}", "failed"),
     )
     for picture in report.pictures:
         for like in picture.likenesses:
@@ -176,8 +177,9 @@ def identity_table(report: PairsReport) -> Table:
         for scale in report.judges
     )
     table.caption = (
-        f"{scales}. Failed: no face found, or no nearer than strangers to whom the picture should "
-        "show (the source in LCR and FTM, else the target)."
+        f"{scales}. Top-1: nearest to its source, of all sources and its target. Failed: no face "
+        "found, or no nearer than strangers to whom the picture should show (the source in LCR "
+        "and FTM, else the target)."
     )
     return table
 

@@ -70,6 +70,7 @@ def evaluate_pairs(
     size, num_photos = model.dims.crop_size, len({path for pair in pairs for path in pair})
     total = num_photos + num_pairs
     gallery = hang_gallery(pairs, size, examine, lambda done: progress(done, total))
+    num_skipped = total - len(gallery.pairs)  # photographs looked at, and unusable pairs
     figures: list[PictureFigures] = []
     features: list[FloatArray] = []
     columns: list[UInt8Array] = []
@@ -81,7 +82,7 @@ def evaluate_pairs(
         features.append(summaries(lpips, pictures))
         if index < NUM_SHOWN:
             columns.append(np.concatenate(list(host)))
-        progress(num_photos + index + 1, total)
+        progress(num_skipped + index + 1, total)
     clouds = np.stack(features, axis=1)  # [5, N, 256]
     report = PairsReport(
         model=model.name,

@@ -58,7 +58,15 @@ def pairs(photos: Path, *words: str) -> Result:
 def test_the_tables_are_printed_and_progress_is_not_among_them(photos: Path) -> None:
     result = pairs(photos, "--pairs", "2", "--progress", "json")
     assert result.exit_code == 0, result.stderr
-    for said in ("untouched target", "reconstruction", "LCR", "FTM", "two strangers", "KID"):
+    for said in (
+        "untouched target",
+        "reconstruction",
+        "LCR",
+        "FTM",
+        "top-1 of 3",
+        "two strangers",
+        "KID",
+    ):
         assert said in result.stdout
     assert "2 pairs (seed 0) of 3 photographs; 0 photographs without a face" in result.stdout
     last = json.loads(result.stderr.splitlines()[-1])

@@ -91,11 +91,13 @@ def test_a_face_that_is_lost_is_a_failure(paths: list[Path]) -> None:
 
 def test_a_photograph_without_a_face_is_told(paths: list[Path]) -> None:
     write_picture(paths[0], np.zeros((SIZE, SIZE, 3), np.uint8), overwrite=True)
-    report = measure(paths).report
+    told: list[tuple[int, int]] = []
+    report = measure(paths, progress=lambda done, total: told.append((done, total))).report
     assert (report.num_pairs, report.num_unusable_pairs) == (2, 1)
     assert (report.num_photos, report.num_photos_without_face) == (4, 1)
     assert all(picture.num_pictures == 1 for picture in report.pictures)
     assert all(picture.kernel_distance is None for picture in report.pictures)
+    assert told[-1] == (6, 6)  # a pair that cannot be measured is done, too
 
 
 def test_the_same_seed_gives_the_same_report(paths: list[Path]) -> None:
