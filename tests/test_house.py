@@ -21,7 +21,7 @@ FLOORS = (
     {"pipeline", "training", "evaluation", "datasets"},
     {"model"},
     {"parts"},
-    {"networks", "trajectories", "geometry", "faces", "video", "weights", "allocator"},
+    {"networks", "trajectories", "geometry", "faces", "video", "weights", "allocator", "pixels"},
     {"values"},
     {"errors"},
 )
@@ -198,7 +198,10 @@ def modules_loaded_by(statements: str) -> set[str]:
 HEAVY = {"torch", "cv2", "mediapipe", "scipy", "av", "insightface", "onnxruntime", "onnx", "numpy"}
 
 
-@pytest.mark.parametrize("verb", [[], ["swap"], ["preview"], ["train"], ["models"], ["doctor"]])
+VERBS = [[], ["swap"], ["preview"], ["train"], ["models"], ["doctor"], ["evaluate", "pairs"]]
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_help_loads_nothing_heavy(verb: list[str]) -> None:
     call = f"from megafs_video.cli.main import app; app({[*verb, '--help']}, standalone_mode=False)"
     assert modules_loaded_by(call) & HEAVY == set()

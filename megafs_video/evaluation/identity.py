@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from megafs_video.faces.contract import five_points
-from megafs_video.faces.libraries import check_model_file, onnx_session_options
+from megafs_video.faces.libraries import onnx_session
 from megafs_video.faces.recognize import ARCFACE_XY, CROP_SIZE
 from megafs_video.geometry.similarity import fit_similarity
 from megafs_video.geometry.warps import warp
@@ -59,12 +59,12 @@ def identity_crop(pixels: UInt8Array, face: Face) -> UInt8Array:
 
 def build_sface(path: Path, *, num_threads: int = 1) -> IdentityNetwork:
     """SFace (``face_recognition_sface_2021dec.onnx``): 128 numbers, levels 0 to 255."""
-    return IdentityNetwork("SFace", _session(path, num_threads), center=0.0, scale=1.0)
+    return IdentityNetwork("SFace", onnx_session(path, num_threads), center=0.0, scale=1.0)
 
 
 def build_edgeface(path: Path, *, num_threads: int = 1) -> IdentityNetwork:
     """EdgeFace (``edgeface_s_gamma_05.onnx``): 512 numbers, levels -1 to 1."""
-    return IdentityNetwork("EdgeFace", _session(path, num_threads), center=127.5, scale=127.5)
+    return IdentityNetwork("EdgeFace", onnx_session(path, num_threads), center=127.5, scale=127.5)
 
 
 def load_recognisers(*, offline: bool = False) -> tuple[Recogniser, ...]:
@@ -91,12 +91,16 @@ def mean_pair_cosine(identities: FloatArray) -> float:
     return float((np.square(unit.sum(axis=0)).sum() - count) / (count * (count - 1)))
 
 
-def _session(path: Path, num_threads: int) -> Any:
-    check_model_file(path)
-    import onnxruntime
+def is_retrieved(
+    identity: FloatArray, index: int, gallery: FloatArray, distractor: FloatArray
+) -> bool:
+    """Whether a face [D] is nearest to row ``index`` of the gallery [N, D] (top-1 retrieval).
 
-    return onnxruntime.InferenceSession(
-        str(path),
-        sess_options=onnx_session_options(num_threads),
-        providers=["CPUExecutionProvider"],
-    )
+    The distractor [D], the face that was there before, is in the gallery too. All have length 1.
+
+    >>> is_retrieved(np.array([1.0, 0.0]), 0, np.eye(2), np.array([0.6, 0.8]))
+    True
+    """
+    check_shape("gallery", gallery, (None, len(identity)))
+    cosines = gallery @ identity  # [N]
+    return bool(np.argmax(cosines) == index and cosines[index] > distractor @ identity)

@@ -106,6 +106,18 @@ def onnx_session_options(num_threads: int) -> Any:
     return options
 
 
+def onnx_session(path: Path, num_threads: int) -> Any:
+    """An onnxruntime session on the CPU; WeightsError when the file is missing."""
+    check_model_file(path)
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(
+        str(path),
+        sess_options=onnx_session_options(num_threads),
+        providers=["CPUExecutionProvider"],
+    )
+
+
 def check_model_file(path: Path) -> None:
     """Raise WeightsError unless a model file is there."""
     if not path.is_file():

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from megafs_video.faces.contract import five_points
-from megafs_video.faces.libraries import check_model_file, onnx_session_options, opencv
+from megafs_video.faces.libraries import check_model_file, onnx_session, opencv
 from megafs_video.values import Face, FloatArray, UInt8Array, check_pixels, check_shape
 
 CROP_SIZE = 112
@@ -51,14 +51,7 @@ def build_arcface(path: Path, *, num_threads: int = 1) -> ArcFace:
     """
     check_model_file(path)
     opencv().setNumThreads(num_threads)
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(
-        str(path),
-        sess_options=onnx_session_options(num_threads),
-        providers=["CPUExecutionProvider"],
-    )
-    return ArcFace(session)
+    return ArcFace(onnx_session(path, num_threads))
 
 
 def _frame_to_crop(five_xy: FloatArray) -> FloatArray:

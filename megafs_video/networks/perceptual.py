@@ -22,16 +22,27 @@ class Lpips(nn.Module):
         self.register_buffer("mean", torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1))
         self.register_buffer("deviation", torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1))
 
-    def features(self, pixels: Tensor) -> list[Tensor]:
-        """pixels [N, 3, H, W] in [-1, 1] -> unit-length features of five layers."""
+    def activations(self, pixels: Tensor) -> list[Tensor]:
+        """pixels [N, 3, H, W] in [-1, 1] -> what each of the five layers answers."""
         x = (pixels - self.mean) / self.deviation
         found = []
         for depth, layer in enumerate(self.trunk):
             if depth in (1, 2):
                 x = functional.max_pool2d(x, 3, 2)
             x = functional.relu(layer(x))
-            found.append(x * torch.rsqrt(x.square().sum(dim=1, keepdim=True) + 1e-10))
+            found.append(x)
         return found
+
+    def features(self, pixels: Tensor) -> list[Tensor]:
+        """pixels [N, 3, H, W] in [-1, 1] -> unit-length features of five layers."""
+        return [
+            x * torch.rsqrt(x.square().sum(dim=1, keepdim=True) + 1e-10)
+            for x in self.activations(pixels)
+        ]
+
+    def summary(self, pixels: Tensor) -> Tensor:
+        """The last layer's answers, averaged over the picture: [N, 3, H, W] -> [N, 256]."""
+        return self.activations(pixels)[-1].mean(dim=(2, 3))
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """Distances [N] between pictures [N, 3, H, W] in [-1, 1]; 0 for equal ones."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from megafs_video.pipeline.batch import map_faces
 from megafs_video.pipeline.contract import FaceModel
-from megafs_video.pipeline.pixels import to_host
+from megafs_video.pixels import to_host
 from megafs_video.values import (
     AlignedCrop,
     EncodedFace,

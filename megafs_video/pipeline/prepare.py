@@ -14,9 +14,9 @@ from megafs_video.faces.scrfd import build_scrfd
 from megafs_video.faces.yunet import build_yunet
 from megafs_video.pipeline.contract import FaceModel
 from megafs_video.pipeline.options import SwapOptions
-from megafs_video.pipeline.pixels import to_device
 from megafs_video.pipeline.select import FaceChoice
 from megafs_video.pipeline.source import align_source, choose_source
+from megafs_video.pixels import to_device
 from megafs_video.values import AlignedCrop, Latents, UInt8Array, check_pixels
 from megafs_video.video.picture import read_picture
 from megafs_video.weights.fetch import ensure

@@ -28,17 +28,17 @@ def is_validation(path: Path) -> bool:
     return int(digits or "0") % 6 == 0
 
 
-def list_faces(folder: Path, *, validation: bool) -> list[Path]:
-    """Pictures of a folder by name, either those for training or those for validation.
+def list_faces(folder: Path, *, validation: bool | None) -> list[Path]:
+    """Pictures of a folder by name: those for training, those for validation, or (None) all.
 
     InputNotFoundError if there are none.
     """
     found = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
-    chosen = [path for path in found if is_validation(path) == validation]
+    chosen = [path for path in found if validation in (None, is_validation(path))]
     if not chosen:
-        wanted = "for validation (every sixth number)" if validation else "for training"
+        parts = {True: " for validation (every sixth number)", False: " for training", None: ""}
         raise InputNotFoundError(
-            f"{folder} holds no pictures {wanted}; give a folder of aligned faces"
+            f"{folder} holds no pictures{parts[validation]}; give a folder of aligned faces"
         )
     return chosen
 

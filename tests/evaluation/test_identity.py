@@ -16,6 +16,7 @@ from megafs_video.evaluation.identity import (
     build_edgeface,
     build_sface,
     identity_crop,
+    is_retrieved,
     mean_pair_cosine,
 )
 from megafs_video.faces.recognize import ARCFACE_XY, CROP_SIZE
@@ -87,6 +88,28 @@ def test_pairs_exclude_each_row_with_itself() -> None:
 def test_one_picture_has_no_pairs() -> None:
     with pytest.raises(ValueError, match="identities has 1 rows, wanted at least 2"):
         mean_pair_cosine(np.ones((1, 4)))
+
+
+GALLERY = np.eye(3)  # three people, each like nobody else
+
+
+@pytest.mark.parametrize(
+    ("identity", "target", "wanted"),
+    [
+        ([0.8, 0.6, 0.0], [0.0, 0.0, 1.0], True),
+        ([0.6, 0.8, 0.0], [0.0, 0.0, 1.0], False),  # nearer to another source
+        ([0.8, 0.0, 0.6], [0.6, 0.0, 0.8], False),  # nearer to the target
+    ],
+)
+def test_only_the_nearest_of_sources_and_target_is_retrieved(
+    identity: list[float], target: list[float], wanted: bool
+) -> None:
+    assert is_retrieved(np.array(identity), 0, GALLERY, np.array(target)) is wanted
+
+
+def test_a_gallery_of_another_network_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"gallery has shape \[3, 3\], wanted \[any, 2\]"):
+        is_retrieved(np.array([1.0, 0.0]), 0, GALLERY, np.array([0.0, 1.0]))
 
 
 @pytest.mark.parametrize("build", [build_sface, build_edgeface])

@@ -28,3 +28,14 @@ def test_unit_features_that_share_nothing_are_at_the_sum_of_their_weights() -> N
     with torch.no_grad():
         distance = lpips(torch.ones(1, 3, 4, 4), -torch.ones(1, 3, 4, 4))
     assert distance.item() == pytest.approx(0.75)
+
+
+def test_a_summary_is_the_last_layers_mean_over_the_picture() -> None:
+    red = nn.Conv2d(3, 1, 1, bias=False)
+    red.weight.data.copy_(torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1))
+    lpips = Lpips([red], [torch.ones(1, 1, 1)])
+    pixels = -torch.ones(2, 3, 4, 4)  # what is dark is cut off by the ReLU
+    pixels[1, 0, :, :2] = 0.458 - 0.030
+    with torch.no_grad():
+        found = lpips.summary(pixels)
+    torch.testing.assert_close(found, torch.tensor([[0.0], [0.5]]))

@@ -43,6 +43,7 @@ class FakeModel:
     name = "fake"
     dims: Dims = TINY
     device = torch.device("cpu")
+    dtype = torch.float32
 
     def __init__(self) -> None:
         self.dtype = torch.float32

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from megafs_video.pipeline.encode import Encode
-from megafs_video.pipeline.pixels import to_device, to_host
+from megafs_video.pixels import to_device, to_host
 from megafs_video.values import FrameFaces
 from tests.pipeline.fakes import FACES_PER_FRAME, FakeModel, make_crop, make_frame
 

@@ -33,6 +33,8 @@ def test_every_sixth_number_is_kept_from_training(tmp_path: Path) -> None:
     trained = [path.name for path in list_faces(folder, validation=False)]
     assert len(trained) == 10
     assert not set(trained) & set(kept)
+    every = [path.name for path in list_faces(folder, validation=None)]
+    assert every == sorted(trained + kept)
 
 
 def test_the_name_alone_decides_whatever_else_is_in_the_folder() -> None:
@@ -55,10 +57,14 @@ def test_other_files_are_no_faces(tmp_path: Path) -> None:
     assert [path.name for path in list_faces(folder, validation=False)] == ["00001.png"]
 
 
-@pytest.mark.parametrize(("validation", "said"), [(True, "for validation"), (False, "for train")])
-def test_a_folder_without_faces_is_refused(tmp_path: Path, validation: bool, said: str) -> None:
+@pytest.mark.parametrize(
+    ("validation", "said"), [(True, " for validation"), (False, " for training"), (None, ";")]
+)
+def test_a_folder_without_faces_is_refused(
+    tmp_path: Path, validation: bool | None, said: str
+) -> None:
     for folder in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(InputNotFoundError, match=f"holds no pictures {said}"):
+        with pytest.raises(InputNotFoundError, match=f"holds no pictures{said}"):
             list_faces(folder, validation=validation)
 
 
