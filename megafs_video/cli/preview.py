@@ -68,6 +68,7 @@ def preview(
     times_seconds = parse_times(at)
     paths = picture_paths(output, times_seconds)
 
+    from megafs_video.errors import OutputError
     from megafs_video.pipeline.options import SwapOptions
     from megafs_video.pipeline.preview import check_times, preview_frames
     from megafs_video.pipeline.sheet import sheet as draw_sheet
@@ -85,9 +86,9 @@ def preview(
     # What can be refused at once is refused before a model file is fetched.
     check_times(probe(target), times_seconds)
     for path in paths:
-        if any(path.resolve() == given.resolve() for given in (source, target, reference) if given):
-            raise typer.BadParameter(f"{path} is one of the files to read; name another output")
         check_landing(path, overwrite=overwrite)
+        if any(path.resolve() == given.resolve() for given in (source, target, reference) if given):
+            raise OutputError(f"{path} is one of the files to read; choose another name")
     for picture in filter(None, (source, reference)):
         read_picture(picture)
     kind = ProgressKind.NONE if quiet else ProgressKind.RICH

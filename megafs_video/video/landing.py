@@ -68,6 +68,8 @@ class Landing:
 def output_error(path: Path, error: OSError) -> OutputError:
     """What an operating system's refusal to write means to a user."""
     reason = error.strerror or str(error)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFullError(f"{path} could not be written ({reason}); make room there")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return DiskFullError(
+            f"{path} could not be written ({reason}); make room there or choose another folder"
+        )
     return OutputError(f"{path} could not be written ({reason}); choose another folder")

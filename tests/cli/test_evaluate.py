@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from megafs_video import model, parts
 from megafs_video.cli import evaluate as verb
 from megafs_video.cli.main import app
-from megafs_video.errors import InputNotFoundError, OutputError
+from megafs_video.errors import InputNotFoundError, OutputExistsError
 from megafs_video.evaluation import portrait
 from megafs_video.weights import fetch
 from tests.evaluation.portraits import examine_colour
@@ -96,7 +96,7 @@ def test_files_are_written_whole_and_never_over_others(photos: Path, tmp_path: P
     assert len((folder / "table.csv").read_text().splitlines()) == 1 + 4
     assert len((folder / "pairs.csv").read_text().splitlines()) == 1 + 2 * 4
     again = pairs(photos, *words)
-    assert again.exit_code == OutputError.exit_code
+    assert again.exit_code == OutputExistsError.exit_code
     assert "report.json exists already" in again.stderr
     assert pairs(photos, *words, "--overwrite").exit_code == 0
 

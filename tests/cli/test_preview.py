@@ -81,9 +81,11 @@ def test_quiet_says_nothing(folder: Path) -> None:
     ("error", "words"),
     [
         (errors.TimeRangeError, ["--at", "1:00:00"]),
-        (errors.OutputError, ["--at", "0", "--output", "{folder}/far/a.png"]),
-        (errors.OutputError, ["--at", "0", "--output", "{folder}/stills"]),
-        (errors.OutputError, ["--at", "0", "--output", "{folder}/source.png"]),
+        (errors.TimeRangeError, ["--at", "0", "--at", "1:00:00", "-o", "{folder}"]),
+        (errors.OutputFolderError, ["--at", "0", "--output", "{folder}/far/a.png"]),
+        (errors.OutputFolderError, ["--at", "0", "--output", "{folder}/stills"]),
+        (errors.OutputExistsError, ["--at", "0", "--output", "{folder}/source.png"]),
+        (errors.OutputError, ["--at", "0", "--output", "{folder}/source.png", "--overwrite"]),
         (errors.InputNotFoundError, ["--at", "0", "--reference", "{folder}/none.png"]),
     ],
 )

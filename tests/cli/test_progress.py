@@ -67,12 +67,19 @@ def test_json_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
         report(1, 2)
     out, err = capsys.readouterr()
     assert out == ""
-    assert json.loads(err)["frames"] == 1
+    assert [json.loads(line)["total"] for line in err.splitlines()] == [2, 1]
+
+
+def test_a_pipe_gets_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with show_progress(ProgressKind.RICH, title="Swapping") as report:
+        report(7, 9)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_the_bar_goes_to_stderr_and_ends_when_its_block_fails(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes stderr for a terminal
     with (
         pytest.raises(ZeroDivisionError),
         show_progress(ProgressKind.RICH, title="Swapping") as report,

@@ -174,13 +174,13 @@ def test_a_target_that_is_not_a_video(folder: Path) -> None:
 
 def test_a_target_that_was_cut_off_before_its_index(folder: Path) -> None:
     cut_off(folder / "target.mp4", folder / "cut.mp4")
-    check_refused(run(folder, target="cut.mp4"), errors.VideoError, "cut.mp4")
+    check_refused(run(folder, target="cut.mp4"), errors.DamagedVideoError, "cut.mp4")
     check_untouched(folder, "cut.mp4")
 
 
 def test_a_target_without_a_picture(folder: Path) -> None:
     make_sound_only(folder / "song.mp4")
-    check_refused(run(folder, target="song.mp4"), errors.VideoError, "song.mp4")
+    check_refused(run(folder, target="song.mp4"), errors.NoVideoStreamError, "song.mp4")
     check_untouched(folder, "song.mp4")
 
 
@@ -194,7 +194,7 @@ def test_a_source_without_a_face(folder: Path) -> None:
 def test_a_source_with_several_faces_asks_which(folder: Path) -> None:
     write_picture(folder / "group.png", draw([(40, 60, 220), (120, 60, 200)]))
     result = run(folder, "--progress", "none", source="group.png")
-    check_refused(result, errors.SourceFaceError, "2 faces", "--source-face")
+    check_refused(result, errors.SeveralFacesError, "2 faces", "--source-face")
     assert run(folder, "--quiet", "--source-face", "1", source="group.png").exit_code == 0
 
 
@@ -207,7 +207,7 @@ def test_a_target_without_a_face(folder: Path) -> None:
 
 def test_an_output_that_exists(folder: Path) -> None:
     (folder / "out.mp4").write_text("precious")
-    check_refused(run(folder), errors.OutputError, "out.mp4", "--overwrite")
+    check_refused(run(folder), errors.OutputExistsError, "out.mp4", "--overwrite")
     assert (folder / "out.mp4").read_text() == "precious"
     assert run(folder, "--quiet", "--overwrite").exit_code == 0
     assert (folder / "out.mp4").stat().st_size > len("precious")
@@ -221,7 +221,7 @@ def test_an_output_that_is_the_target(folder: Path) -> None:
 
 
 def test_an_output_folder_that_is_missing(folder: Path) -> None:
-    check_refused(run(folder, output="far/out.mp4"), errors.OutputError, "far", "mkdir")
+    check_refused(run(folder, output="far/out.mp4"), errors.OutputFolderError, "far", "mkdir")
     check_untouched(folder)
 
 
@@ -230,7 +230,7 @@ def test_an_output_folder_that_is_not_writable(
 ) -> None:
     # Permissions do not bind root, who runs the tests in a container.
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    check_refused(run(folder), errors.OutputError, "not writable")
+    check_refused(run(folder), errors.OutputFolderError, "not writable")
     check_untouched(folder)
 
 
@@ -262,9 +262,12 @@ def test_a_range_outside_the_clip_or_empty(folder: Path, words: list[str]) -> No
 
 def test_a_report_that_exists_or_has_no_folder(folder: Path) -> None:
     (folder / "report.json").write_text("precious")
-    for name in ("report.json", "far/report.json"):
-        result = run(folder, "--report", str(folder / name))
-        check_refused(result, errors.OutputError, name)
+    refusals = {
+        "report.json": errors.OutputExistsError,
+        "far/report.json": errors.OutputFolderError,
+    }
+    for name, error in refusals.items():
+        check_refused(run(folder, "--report", str(folder / name)), error, name)
     assert (folder / "report.json").read_text() == "precious"
     check_untouched(folder, "report.json")
 
@@ -309,7 +312,7 @@ def test_words_that_are_not_understood_are_usage_errors(folder: Path, words: lis
         errors.OfflineError("file is missing and --offline forbids to fetch it"),
         errors.DeviceError("this machine has no CUDA; use --device cpu"),
         errors.SystemLibraryError("libEGL.so.1 is missing; apt-get install libegl1"),
-        errors.OutputError("out.mp4 could not be written (No space left on device)"),
+        errors.DiskFullError("out.mp4 could not be written (No space left on device)"),
         errors.InterruptedRunError("stopped by Ctrl-C; no output was written"),
     ],
 )

@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from megafs_video.errors import CodecError, OutputError, TimeRangeError
+from megafs_video.errors import CodecError, DiskFullError, OutputError, TimeRangeError
 from megafs_video.values import Frame
 from megafs_video.video.movie import MovieFile
 from megafs_video.video.probe import probe
@@ -353,7 +353,7 @@ def test_a_full_disk_is_an_output_error(tmp_path: Path, constant_clip: Path) -> 
     try:
         # A limit on file size fails the same system call as a full disk does.
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-        with pytest.raises(OutputError, match=r"out\.mp4 could not be written .*make room"):
+        with pytest.raises(DiskFullError, match=r"out\.mp4 could not be written .*make room"):
             rewrite(constant_clip, tmp_path / "out.mp4", quality=1)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -367,7 +367,7 @@ def test_no_space_left_is_an_output_error(
         raise av.error.OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(MovieFile, "encode", full)
-    with pytest.raises(OutputError, match="No space left on device"):
+    with pytest.raises(DiskFullError, match="No space left on device"):
         rewrite(constant_clip, tmp_path / "out.mp4")
     assert files_in(tmp_path) == []
 
