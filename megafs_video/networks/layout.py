@@ -26,14 +26,14 @@ class Layout:
             raise ValueError(f"{name!r} has shape {list(shape)}, wanted {num_dimensions} sizes")
         return shape
 
-    def count(self, prefix: str) -> int:
-        """One more than the highest number that stands after ``prefix`` in any name."""
+    def count(self, prefix: str, end: str = ".") -> int:
+        """One more than the highest number that stands after ``prefix``, before ``end`` or last."""
         numbers = (
-            name.removeprefix(prefix).partition(".")[0]
+            name.removeprefix(prefix).partition(end)[0]
             for name in self.tensors
             if name.startswith(prefix)
         )
-        return 1 + max((int(n) for n in numbers if n.isdecimal() and len(n) < 4), default=-1)
+        return 1 + max((int(n) for n in numbers if n.isdecimal() and len(n) < 5), default=-1)
 
     def take(self, name: str, *wanted: int) -> Tensor:
         """A tensor in float32; ValueError if it is missing or misshapen."""
@@ -44,6 +44,12 @@ class Layout:
             raise ValueError(f"{name!r} has shape {list(tensor.shape)}, wanted {list(wanted)}")
         self.left.pop(name, None)
         return tensor.float()
+
+    def pop(self, name: str) -> Tensor:
+        """A tensor of any shape in float32; ValueError if it is missing."""
+        if name not in self.tensors:
+            raise ValueError(f"it has no tensor {name!r}")
+        return self.take(name, *self.tensors[name].shape)
 
     def finish(self) -> None:
         """ValueError names the first tensor that nothing took."""

@@ -45,6 +45,7 @@ def stylegan2_state(generator: Mapping[str, Tensor], dims: Dims) -> State:
     for block, (before, after) in enumerate(pairwise(dims.generator_channels)):
         up, same = 2 * block, 2 * block + 1
         _check_blur(g, f"convs.{up}.conv.blur.kernel")
+        state[f"blocks.{block}.up.blur.kernel"] = torch.tensor(BLUR).repeat(after, 1, 1, 1)
         state |= _modulated(g, f"convs.{up}", up + 1, (after, before), dims, f"blocks.{block}.up")
         state |= _modulated(
             g, f"convs.{same}", same + 1, (after, after), dims, f"blocks.{block}.same"

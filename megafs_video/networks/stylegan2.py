@@ -75,8 +75,7 @@ class Blur(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        kernel = torch.tensor(BLUR).repeat(channels, 1, 1, 1)
-        self.register_buffer("kernel", kernel, persistent=False)
+        self.register_buffer("kernel", torch.tensor(BLUR).repeat(channels, 1, 1, 1))
 
     def forward(self, features: Tensor, bias: Tensor | None) -> Tensor:
         """[N, C, H, W] -> [N, C, H-1, W-1]."""
