@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -12,24 +11,24 @@ import torch
 from torch import Tensor
 
 from megafs_video.allocator import keep_freed_memory
-from megafs_video.errors import DeviceError, InputNotFoundError, WeightsError
+from megafs_video.assembly import assemble
+from megafs_video.errors import DeviceError
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.encoder import Encoder
 from megafs_video.networks.frozen import ArcFace, to_channels_last
 from megafs_video.networks.generator import Generator
+from megafs_video.networks.hierfe import HieRFE
+from megafs_video.networks.injection import IdInjection
+from megafs_video.networks.stylegan2 import StyleGan2
 from megafs_video.networks.transfer import FaceTransfer, replace_codes
-from megafs_video.parts import build_arcface, build_generator, load_encoder, load_transfer
 from megafs_video.values import Latents, check_shape
-from megafs_video.weights.bundled import bundled_path
-from megafs_video.weights.cache import sha256_of
-from megafs_video.weights.fetch import ensure
+from megafs_video.weights.folder import SWAPPERS
 
 DTYPES = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-SWAPPERS = ("ftm", "lcr")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +46,9 @@ class Model:
     device: torch.device
     dtype: torch.dtype  # what the networks compute in; what goes in and out is float32
     hashes: Mapping[str, str]  # sha256 of each weight file, by name
-    encoder: Encoder
-    transferrer: FaceTransfer | None  # None for LCR, which has no weights
-    generator: Generator
+    encoder: Encoder | HieRFE
+    transferrer: FaceTransfer | IdInjection | None  # None for LCR, which has no weights
+    generator: Generator | StyleGan2
     arcface: ArcFace | None
 
     @torch.inference_mode()
@@ -62,8 +61,9 @@ class Model:
         check_shape("pixels", pixels, (None, 3, size, size))
         pixels = pixels.to(self.device)
         with self._precision():
-            identity = None if self.arcface is None else self.arcface(pixels)
-            return _as_float(self.encoder(pixels, identity))
+            if self.arcface is None:
+                return _as_float(self.encoder(pixels))
+            return _as_float(self.encoder(pixels, self.arcface(pixels)))
 
     @torch.inference_mode()
     def transfer(self, source: Latents, target: Latents) -> Latents:
@@ -119,9 +119,14 @@ def load_model(
     threads: int | None = None,
     offline: bool = False,
 ) -> Model:
-    """A model by name, or from a folder with ``encoder.safetensors`` and ``transfer.safetensors``.
+    """A model by name, or from a folder.
 
-    swapper: "ftm" (paper §3.2) or "lcr" (plain replacement of the high codes, §4.4).
+    A folder holds what ``megafs-video train`` made, the published files of the paper by their
+    published names (``ftm_final.pth``, ``stylegan2-ffhq-config-f.pth``), or what
+    ``megafs-video models convert`` made of those.
+
+    swapper: "ftm" (paper §3.2), "lcr" (plain replacement of the high codes, §4.4) or, of the
+    paper's model, "injection" (Fig. 8).
     device: "auto" (CUDA, then Apple's MPS, then CPU), "cpu", "cuda", "mps".
     precision: "auto" (float16 on CUDA, else float32), "float32", "bfloat16", "float16".
     threads: of torch, for the whole process; None leaves torch's choice.
@@ -137,57 +142,22 @@ def load_model(
     if threads is not None:
         torch.set_num_threads(threads)
     keep_freed_memory()
-    encoder_path = _own_file(name_or_folder, "encoder.safetensors")
-    encoder = load_encoder(encoder_path)
-    dims = encoder.dims
-    hashes = {"encoder": sha256_of(encoder_path)}
-
-    transferrer = None
-    if swapper == "ftm":
-        transfer_path = _own_file(name_or_folder, "transfer.safetensors")
-        transferrer = load_transfer(transfer_path)
-        if transferrer.dims != dims:
-            raise WeightsError(
-                f"{transfer_path} was trained for an encoder of other sizes than {encoder_path}; "
-                "train it on this encoder"
-            )
-        hashes["transfer"] = sha256_of(transfer_path)
-
-    names = ["generator-synthesis-xml", "generator-synthesis-bin"]
-    if dims.identity_size:
-        names.append("arcface-mbf")
-    paths = ensure(names, offline=offline)
-    hashes |= {name: sha256_of(path) for name, path in paths.items()}
-    generator = build_generator(
-        paths["generator-synthesis-xml"], paths["generator-synthesis-bin"], dims
-    )
-    arcface = build_arcface(paths["arcface-mbf"]) if dims.identity_size else None
-    for network in (encoder, transferrer, generator, arcface):
+    networks = assemble(name_or_folder, swapper, offline=offline)
+    parts = (networks.encoder, networks.transferrer, networks.generator, networks.arcface)
+    for network in parts:
         if network is not None:
             to_channels_last(network.to(chosen_device))
     return Model(
         name=str(name_or_folder),
-        dims=dims,
+        dims=networks.dims,
         device=chosen_device,
         dtype=dtype,
-        hashes=hashes,
-        encoder=encoder,
-        transferrer=transferrer,
-        generator=generator,
-        arcface=arcface,
+        hashes=networks.hashes,
+        encoder=networks.encoder,
+        transferrer=networks.transferrer,
+        generator=networks.generator,
+        arcface=networks.arcface,
     )
-
-
-def _own_file(name_or_folder: str | Path, file_name: str) -> Path:
-    if str(name_or_folder) == "mobile":
-        return bundled_path(f"mobile/{file_name}")
-    path = Path(name_or_folder) / file_name
-    if not path.is_file():
-        raise InputNotFoundError(
-            f"no model at {os.fspath(name_or_folder)}: {file_name} is missing; "
-            "give mobile, or a folder that megafs-video train made"
-        )
-    return path
 
 
 def _device(name: str) -> torch.device:

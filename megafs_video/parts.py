@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -19,18 +20,39 @@ from megafs_video.networks.frozen import (
     to_channels_last,
 )
 from megafs_video.networks.generator import Generator, StyleMapper
+from megafs_video.networks.hierfe import HieRFE
+from megafs_video.networks.injection import IdInjection
 from megafs_video.networks.perceptual import Lpips
 from megafs_video.networks.published import generator_state, style_mapper_state
+from megafs_video.networks.stylegan2 import StyleGan2
 from megafs_video.networks.transfer import FaceTransfer
-from megafs_video.weights.checkpoint import Checkpoint, load_checkpoint, load_into, load_pickle
+from megafs_video.weights.checkpoint import (
+    Checkpoint,
+    check_fit,
+    load_checkpoint,
+    load_into,
+    load_pickle,
+)
+from megafs_video.weights.header import read_header
 from megafs_video.weights.openvino import read_ir
 from megafs_video.weights.table import find
 
+PAPER_NETWORKS: Mapping[str, Callable[[Dims], HieRFE | FaceTransfer | IdInjection | StyleGan2]] = {
+    "encoder": HieRFE,
+    "transfer": FaceTransfer,
+    "injection": IdInjection,
+    "generator": StyleGan2,
+}
+"""By the kind that stands in their checkpoints."""
+
 
 def load_encoder(path: Path) -> Encoder:
-    """HieRFE from our own checkpoint; WeightsError if the file does not hold one."""
+    """Our HieRFE from a checkpoint; WeightsError if the file does not hold one."""
     checkpoint = load_checkpoint(path, kind="encoder")
-    encoder = Encoder(_dims_of(checkpoint, path))
+    dims = _dims_of(checkpoint, path)
+    if dims.family != "mobile":
+        raise WeightsError(f"{path} holds the paper's HieRFE; only our own can be trained here")
+    encoder = Encoder(dims)
     load_into(encoder, checkpoint.tensors, path)
     return freeze(encoder)
 
@@ -43,9 +65,41 @@ def load_transfer(path: Path) -> FaceTransfer:
     return freeze(transfer)
 
 
+def load_paper(path: Path, *, kind: str) -> HieRFE | FaceTransfer | IdInjection | StyleGan2:
+    """A network of the paper's model that ``models convert`` wrote; WeightsError if it is not one.
+
+    kind: one of PAPER_NETWORKS.
+    """
+    checkpoint = load_checkpoint(path, kind=kind)
+    return build_paper(kind, checkpoint.tensors, _dims_of(checkpoint, path), path)
+
+
+def build_paper(
+    kind: str, state: Mapping[str, Tensor], dims: Dims, path: Path
+) -> HieRFE | FaceTransfer | IdInjection | StyleGan2:
+    """A network of the paper's model around its weights, which are not copied.
+
+    ``path`` is where they came from, for the WeightsError if they do not fit.
+    """
+    with torch.device("meta"):  # random weights for 242 million parameters would take seconds
+        module = PAPER_NETWORKS[kind](dims)
+    check_fit(module, state, path)
+    module.load_state_dict(dict(state), assign=True)
+    return freeze(module)
+
+
+def read_dims(path: Path) -> Dims:
+    """The sizes that a checkpoint carries; WeightsError if it carries none."""
+    return _parse_dims(read_header(path).metadata.get("dims", ""), path)
+
+
 def _dims_of(checkpoint: Checkpoint, path: Path) -> Dims:
+    return _parse_dims(checkpoint.dims_json, path)
+
+
+def _parse_dims(text: str, path: Path) -> Dims:
     try:
-        return Dims.from_json(checkpoint.dims_json)
+        return Dims.from_json(text)
     except (ValueError, TypeError) as error:
         raise WeightsError(f"{path} does not carry the sizes of a model: {error}") from error
 

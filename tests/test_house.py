@@ -20,7 +20,8 @@ FLOORS = (
     {"__init__"},  # the public names
     {"pipeline", "training", "evaluation", "datasets"},
     {"model"},
-    {"parts"},
+    {"assembly"},
+    {"parts", "published"},
     {"networks", "trajectories", "geometry", "faces", "video", "weights", "allocator", "pixels"},
     {"values"},
     {"errors"},

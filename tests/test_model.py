@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from megafs_video import model as model_module
+from megafs_video import assembly
 from megafs_video.errors import DeviceError, InputNotFoundError, MegafsError, WeightsError
 from megafs_video.model import Model, load_model
 from megafs_video.networks.dims import TINY, Dims
@@ -166,9 +166,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def build_generator(xml: Path, bin: Path, dims: Dims) -> Generator:
         return shaken(Generator(dims))
 
-    monkeypatch.setattr(model_module, "ensure", ensure)
-    monkeypatch.setattr(model_module, "build_generator", build_generator)
-    monkeypatch.setattr(model_module, "build_arcface", lambda path: tiny_arcface())
+    monkeypatch.setattr(assembly, "ensure", ensure)
+    monkeypatch.setattr(assembly, "build_generator", build_generator)
+    monkeypatch.setattr(assembly, "build_arcface", lambda path: tiny_arcface())
     save(tmp_path, Encoder(WITH_IDENTITY), "encoder", WITH_IDENTITY)
     save(tmp_path, FaceTransfer(WITH_IDENTITY), "transfer", WITH_IDENTITY)
     return tmp_path
@@ -253,7 +253,7 @@ def test_a_damaged_checkpoint_is_refused(folder: Path) -> None:
 
 
 def test_an_unknown_swapper_is_refused() -> None:
-    with pytest.raises(ValueError, match="swapper is 'magic', wanted one of ftm, lcr"):
+    with pytest.raises(ValueError, match="swapper is 'magic', wanted one of ftm, injection, lcr"):
         load_model(swapper="magic")
 
 

@@ -38,10 +38,13 @@ def fetch_files(names: Sequence[str], *, offline: bool, progress: ProgressKind) 
 
 
 def needed(model: str, detector: str, reference: Path | None) -> tuple[str, ...]:
-    """Names of the files that a swap needs; a model in a folder uses the default's generator."""
+    """Names of the files that a swap needs; a folder may bring a generator of its own."""
+    from megafs_video.weights.folder import brings_generator
     from megafs_video.weights.table import GENERATORS, required_for
 
     names = required_for(model if model in GENERATORS else "mobile", detector)
+    if model not in GENERATORS and brings_generator(Path(model)):
+        names = (detector, "face-mesh")
     return tuple(dict.fromkeys((*names, *(["arcface-mbf"] if reference else []))))
 
 

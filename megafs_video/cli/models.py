@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,15 @@ from megafs_video.weights.table import TABLE, WeightFile, find, required_for
 
 if TYPE_CHECKING:
     from megafs_video.weights.fetch import Announce, Progress
+
+
+class Swapper(StrEnum):
+    """Choices of ``--swapper``: what moves the identity in the paper's model."""
+
+    FTM = "ftm"
+    INJECTION = "injection"
+    LCR = "lcr"
+
 
 app = typer.Typer(help="List, fetch, verify and describe the model files.", no_args_is_help=True)
 
@@ -117,7 +127,8 @@ def describe_model(
     name_or_file: Annotated[
         str,
         typer.Argument(
-            help="A model (mobile), a name from `models list`, or a .safetensors or .onnx file."
+            help="A model (mobile), a name from `models list`, or a file: .safetensors, .onnx, or "
+            "in a published layout (.pth, .pt, .pkl)."
         ),
     ],
 ) -> None:
@@ -139,10 +150,40 @@ def describe_model(
         _print_fields(_checkpoint_fields(path))
     elif path.suffix == ".onnx":
         _print_fields(_onnx_fields(path))
+    elif path.suffix in (".pth", ".pt", ".pkl"):
+        from megafs_video.published import describe_published
+
+        _print_fields({"file": path} | describe_published(path))
     else:
         raise WeightsError(
-            f"{path} ends in {path.suffix!r}; only .safetensors and .onnx files can be described"
+            f"{path} ends in {path.suffix!r}; only .safetensors, .onnx, .pth, .pt and .pkl files "
+            "can be described"
         )
+
+
+@app.command("convert")
+def convert_model(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            readable=False,
+            help="Folder with the published files: ftm_final.pth and the like, and a StyleGAN2.",
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Argument(metavar="OUTPUT", readable=False, help="Folder for the checkpoints."),
+    ],
+    swapper: Annotated[
+        Swapper, typer.Option("--swapper", help="Which of the published swappers to convert.")
+    ] = Swapper.FTM,
+) -> None:
+    """Write a published model as safetensors, with its sizes and a card: it loads faster."""
+    from megafs_video.published import convert_published
+
+    for path in convert_published(folder, output, swapper.value):
+        print(path)
 
 
 @contextmanager

@@ -189,7 +189,8 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="NAME|FOLDER",
-        help="The model: a name, or a folder with one that you trained.",
+        help="The model: a name, or a folder with one that you trained or with the paper's "
+        "published files.",
     ),
 ]
 DeviceOption = Annotated[

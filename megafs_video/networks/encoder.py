@@ -45,17 +45,17 @@ class Residual(nn.Module):
 class Backbone(nn.Module):
     """ResNet-18's stem and four stages, at half the size of the crop."""
 
-    def __init__(self, widths: tuple[int, ...]) -> None:
+    def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...] = (2, 2, 2, 2)) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
         before = (widths[0], *widths)
         self.stages = nn.ModuleList(
             nn.Sequential(
-                Residual(before[depth], width, stride=1 if depth == 0 else 2),
-                Residual(width, width, stride=1),
+                Residual(before[stage], width, stride=1 if stage == 0 else 2),
+                *(Residual(width, width, stride=1) for _ in range(depth - 1)),
             )
-            for depth, width in enumerate(widths)
+            for stage, (width, depth) in enumerate(zip(widths, depths, strict=True))
         )
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
@@ -134,7 +134,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.dims = dims
         widths = dims.backbone_widths
-        self.backbone = Backbone(widths)
+        self.backbone = Backbone(widths, dims.backbone_depths)
         self.laterals = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(width, dims.pyramid_width, 1, bias=False),

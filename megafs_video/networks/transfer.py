@@ -63,6 +63,7 @@ class TransferCell(nn.Module):
         moved_target = torch.sigmoid(self.target_gate(both)) * target
         moved_source = torch.tanh(self.source_shift(both)) + moved_source  # T2, Eq. 2
         moved_target = torch.tanh(self.target_shift(both)) + moved_target
+        # No activation: the released one has slope 1, and the released weights fit that.
         return moved_source, moved_target
 
 

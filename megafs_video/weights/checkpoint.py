@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,9 +88,14 @@ def load_checkpoint(path: Path, *, kind: str | None = None) -> Checkpoint:
 
 
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Load tensors into a module whose names and shapes must be the same.
+    """Load tensors into a module whose names and shapes must be the same (see ``check_fit``)."""
+    check_fit(module, tensors, path)
+    module.load_state_dict(dict(tensors))
 
-    WeightsError names the first tensor that is missing, has another shape, or has no place;
+
+def check_fit(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """WeightsError names the first tensor that is missing, has another shape, or has no place.
+
     ``path`` is where they came from, for the message.
     """
     wanted = module.state_dict()
@@ -104,20 +110,24 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> N
     for name in tensors:
         if name not in wanted:
             raise WeightsError(f"{path} does not fit the network: it has no place for {name!r}")
-    module.load_state_dict(dict(tensors))
 
 
 def load_pickle(path: Path, *, sha256: str) -> Any:
-    """What ``torch.save`` wrote, read onto the CPU by torch's allow-listing unpickler.
-
-    WeightsError unless the file has the sha256 and holds nothing but tensors and plain values.
-    """
+    """What ``read_pickle`` finds in a file that has the sha256; WeightsError if it has another."""
     found = sha256_of(path)
     if found != sha256:
         raise WeightsError(
             f"{path} is damaged (sha256 {found[:8]}, wanted {sha256[:8]}); "
             "run: megafs-video models fetch"
         )
+    return read_pickle(path)
+
+
+def read_pickle(path: Path) -> Any:
+    """What ``torch.save`` wrote, read onto the CPU by torch's allow-listing unpickler.
+
+    WeightsError unless the file holds nothing but tensors and plain values; it names what else.
+    """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (
@@ -128,7 +138,9 @@ def load_pickle(path: Path, *, sha256: str) -> Any:
         EOFError,
         OSError,
     ) as error:
-        reason = str(error).partition("\n")[0]
+        # torch's first line gives advice that would run the file; what it met comes later.
+        met = re.search(r"Unsupported [^\n]*?(?= was not|\n|$)", str(error))
+        reason = met.group() if met else str(error).partition("\n")[0]
         raise WeightsError(f"{path} is not a file of plain tensors ({reason})") from error
 
 

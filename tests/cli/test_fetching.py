@@ -39,6 +39,14 @@ def test_a_model_in_a_folder_runs_on_the_default_generator() -> None:
     assert needed("runs/mine", "scrfd", None) == required_for("mobile", "scrfd")
 
 
+@pytest.mark.parametrize("file_name", ["injection_final.pth", "generator.safetensors"])
+def test_a_folder_with_a_generator_of_its_own_needs_only_the_finders(
+    tmp_path: Path, file_name: str
+) -> None:
+    (tmp_path / file_name).touch()
+    assert needed(str(tmp_path), "yunet", None) == ("yunet", "face-mesh")
+
+
 def test_a_reference_needs_the_identity_network_once() -> None:
     names = needed("mobile", "scrfd", Path("host.jpg"))
     assert names.count("arcface-mbf") == 1

@@ -14,9 +14,10 @@ import torch
 from typer.testing import CliRunner
 
 from megafs_video.cli import models
-from megafs_video.errors import OfflineError, WeightsError
+from megafs_video.errors import InputNotFoundError, OfflineError, WeightsError
 from megafs_video.weights import table
 from megafs_video.weights.cache import path_of
+from tests.official import official_parts
 from tests.weights.archives import (
     TINY_TABLE,
     TWIN_BYTES,
@@ -122,12 +123,30 @@ def test_info_on_an_onnx_file_tells_inputs_and_outputs(tmp_path: Path) -> None:
     assert "output y  ['N', 3]" in output
 
 
+def test_a_published_model_is_described_and_converted(tmp_path: Path) -> None:
+    parts = official_parts()
+    folder, output = tmp_path / "official", tmp_path / "converted"
+    folder.mkdir()
+    torch.save({"e": parts["e"], "s": parts["s"]}, folder / "ftm_final.pth")
+    torch.save({"g_ema": parts["g_ema"]}, folder / "stylegan2-ffhq-config-f.pth")
+    assert "a swapper (FTM)" in run("info", str(folder / "ftm_final.pth"))
+    assert "a StyleGAN2 generator" in run("info", str(folder / "stylegan2-ffhq-config-f.pth"))
+    assert run("convert", str(folder), str(output)).split() == [
+        str(output / f"{kind}.safetensors") for kind in ("encoder", "transfer", "generator")
+    ]
+    assert "dims.family  " in run("info", str(output / "generator.safetensors"))
+    with pytest.raises(InputNotFoundError, match=r"injection_final\.pth is missing"):
+        run("convert", str(folder), str(tmp_path / "other"), "--swapper", "injection")
+
+
 def test_info_refuses_what_it_cannot_read(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="neither a model file nor a file here"):
         run("info", "nope")
     for suffix, fault in (
         (".onnx", "damaged or no ONNX"),
         (".safetensors", "damaged"),
+        (".pth", "is not a file of plain tensors"),
+        (".pkl", "is not a StyleGAN2 generator of NVIDIA's"),
         (".txt", "only .safe"),
     ):
         path = tmp_path / f"bad{suffix}"
