@@ -35,15 +35,18 @@ _COLOUR = Gaussian(sigma_seconds=1 / 10, radius_seconds=0.21)
 # transform, but it must not tremble.
 STEADY = Gaussian(sigma_seconds=1 / 15, radius_seconds=0.17)
 
+# Three patches of skin in 75 frames of a man who speaks, mean second difference of their levels:
+# 1.40 with the colour map of each frame alone, 1.18 with _SPEECH, 1.07 with _POSE, 1.02 with
+# STEADY. A map that is smoothed longer lags behind light that really changes.
 _MEASURED = {
-    "light": Profile(STEADY, _SPEECH, _SPEECH, _SPEECH, _POSE, _SPEECH),
-    "strong": Profile(STEADY, _SPEECH, _POSE, _SPEECH, _COLOUR, _POSE),
+    "light": Profile(STEADY, _SPEECH, _SPEECH, _SPEECH, _POSE, _POSE),
+    "strong": Profile(STEADY, _SPEECH, _POSE, _SPEECH, _COLOUR, STEADY),
 }
 
 _HALF_GAINS_HZ = {
     #         place, constant, coarse, middle, fine, colour
-    "light": (2.8, 5.7, 5.7, 5.7, 5.6, 5.7),
-    "strong": (2.8, 5.7, 5.6, 5.7, 1.9, 5.6),
+    "light": (2.8, 5.7, 5.7, 5.7, 5.6, 5.6),
+    "strong": (2.8, 5.7, 5.6, 5.7, 1.9, 2.8),
 }
 """The tones that ``_MEASURED`` halves; a filter by name is made to halve the same."""
 

@@ -101,7 +101,7 @@ def fit_weights(offsets_seconds: FloatArray, shares: FloatArray, order: int) -> 
     >>> fit_weights(np.arange(-2.0, 3.0), np.ones(5), order=2).round(3).tolist()
     [-0.086, 0.343, 0.486, 0.343, -0.086]
     """
-    order = min(order, np.count_nonzero(shares) - 1)
+    order = min(order, int(np.count_nonzero(shares)) - 1)
     reach = float(np.abs(offsets_seconds).max()) or 1.0
     powers = np.vander(offsets_seconds / reach, order + 1, increasing=True)  # [K, order + 1]
     root = np.sqrt(shares)  # [K]

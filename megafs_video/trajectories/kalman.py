@@ -82,7 +82,8 @@ class Kalman:
             step = _step(later.seconds - state.seconds)
             gain = np.linalg.solve(predicted.covariance, step @ state.covariance).T  # [2, 2]
             mean = state.mean + gain @ (mean - predicted.mean)
-        return mean[0]
+        value: FloatArray = mean[0]
+        return value
 
     def _predict(self, belief: Belief, seconds: float) -> Belief:
         """What a belief says of a later time."""

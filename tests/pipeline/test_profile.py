@@ -40,7 +40,7 @@ def test_a_filter_by_name_halves_the_tones_that_the_measured_profile_halves(
     name: str, strength: str
 ) -> None:
     halved_hz = {"place": 2.8, "constant": 5.7, "middle": 5.7}
-    halved_hz["fine"] = 5.6 if strength == "light" else 1.9
+    halved_hz |= {"fine": 5.6, "colour": 5.6} if strength == "light" else {"fine": 1.9}
     profile = profile_of(f"{name}:{strength}")
     for part, tone_hz in halved_hz.items():
         # Windows hold whole frames; one of 20 would halve 1.9 Hz, and 17 are all there are.
