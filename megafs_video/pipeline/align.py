@@ -14,6 +14,7 @@ from megafs_video.geometry.similarity import transform_points
 from megafs_video.geometry.squares import Square
 from megafs_video.geometry.templates import FACE_OVAL, mesh_square
 from megafs_video.geometry.warps import warp
+from megafs_video.pipeline.profile import Profile
 from megafs_video.pipeline.window import MAX_LOOKAHEAD_FRAMES, filtered, lookahead_frames
 from megafs_video.trajectories.filters import Filter, Sample
 from megafs_video.values import (
@@ -30,12 +31,12 @@ from megafs_video.values import (
 class Align:
     """Stage that cuts an FFHQ-aligned crop out for every face.
 
-    Centre, log of the side, and angle of the crop are smooth over time within one track.
-    Without a filter each crop is the raw transform of its own frame, exactly.
+    Centre, log of the side, and angle of the crop, and the outline of the face, are smooth over
+    time within one track. Without a profile they are those of each frame alone, exactly.
     """
 
     crop_size: int = 256  # pixels
-    filter: Filter[Any] | None = None
+    profile: Profile | None = None
     max_lookahead_frames: int = MAX_LOOKAHEAD_FRAMES
 
     def __post_init__(self) -> None:
@@ -45,65 +46,85 @@ class Align:
     @property
     def lookahead(self) -> int:
         """Most frames that wait while the filter looks ahead."""
-        if self.filter is None:
+        if self.profile is None:
             return 0
-        return lookahead_frames([self.filter], self.max_lookahead_frames)
+        return lookahead_frames(_filters(self.profile), self.max_lookahead_frames)
 
     def __call__(
         self, items: Iterator[FrameFaces[TrackedFace]]
     ) -> Iterator[FrameFaces[AlignedCrop]]:
-        if self.filter is None:
+        if self.profile is None:
             for item in items:
-                squares = [mesh_square(tracked.face.landmarks_xy) for tracked in item.faces]
-                yield self._cut(item, squares)
+                meshes_xy = [tracked.face.landmarks_xy for tracked in item.faces]
+                yield self._cut(item, [(mesh_square(xy), _oval(xy)) for xy in meshes_xy])
             return
         for item, values_of_faces in filtered(
-            items, _samples, [self.filter], max_frames=self.max_lookahead_frames
+            items, _samples, _filters(self.profile), max_frames=self.max_lookahead_frames
         ):
-            yield self._cut(item, [_square(place) for (place,) in values_of_faces])
+            places = [(_square(place), oval.reshape(-1, 2)) for place, oval in values_of_faces]
+            yield self._cut(item, places)
 
     def _cut(
-        self, item: FrameFaces[TrackedFace], squares: Sequence[Square]
+        self, item: FrameFaces[TrackedFace], places: Sequence[tuple[Square, FloatArray]]
     ) -> FrameFaces[AlignedCrop]:
         crops = tuple(
-            cut_crop(
+            _cut_crop(
                 item.frame.pixels,
-                tracked.face.landmarks_xy,
                 square,
-                crop_size=self.crop_size,
-                track_id=tracked.track_id,
-                confidence=_confidence(tracked.face),
+                oval_xy,
+                self.crop_size,
+                tracked.track_id,
+                _confidence(tracked.face),
             )
-            for tracked, square in zip(item.faces, squares, strict=True)
+            for tracked, (square, oval_xy) in zip(item.faces, places, strict=True)
         )
         return FrameFaces(item.frame, crops)
 
 
 def cut_crop(
-    pixels: UInt8Array,
-    mesh_xy: FloatArray,
-    square: Square,
-    *,
-    crop_size: int,
-    track_id: int,
-    confidence: float = 1.0,
+    pixels: UInt8Array, mesh_xy: FloatArray, square: Square, *, crop_size: int, track_id: int
 ) -> AlignedCrop:
     """The crop of a square, with the outline of the face [478, 2] in it."""
+    return _cut_crop(pixels, square, _oval(mesh_xy), crop_size, track_id, confidence=1.0)
+
+
+def _cut_crop(
+    pixels: UInt8Array,
+    square: Square,
+    oval_xy: FloatArray,
+    crop_size: int,
+    track_id: int,
+    confidence: float,
+) -> AlignedCrop:
     frame_to_crop = square.frame_to_crop(crop_size)
-    outline_xy = convex_outline(transform_points(mesh_xy[list(FACE_OVAL)], frame_to_crop))
     crop = warp(pixels, frame_to_crop, crop_size)
+    outline_xy = convex_outline(transform_points(oval_xy, frame_to_crop))
     return AlignedCrop(track_id, crop, frame_to_crop, outline_xy, confidence)
 
 
+def _oval(mesh_xy: FloatArray) -> FloatArray:
+    """The points [K, 2] of a mesh [478, 2] that run around the face."""
+    return mesh_xy[list(FACE_OVAL)]
+
+
+def _filters(profile: Profile) -> tuple[Filter[Any], ...]:
+    return (profile.place, profile.outline)
+
+
 def _samples(seconds: float, tracked: TrackedFace) -> Sequence[Sample]:
-    """Centre, log of the side, cosine and sine of the angle [5]: no angle needs unwinding."""
+    """Centre, log of the side, cosine and sine of the angle [5], and the oval [2 K]."""
     square = mesh_square(tracked.face.landmarks_xy)
-    place = np.array(
-        [square.center_x, square.center_y, log(square.side), cos(square.angle), sin(square.angle)]
-    )
+    # An angle would have to be unwound where it passes half a turn.
+    angle = (cos(square.angle), sin(square.angle))
+    place = np.array([square.center_x, square.center_y, log(square.side), *angle])
     # Moving by its own side, growing e-fold and turning by a radian are about as fast.
     unit = np.array([square.side, square.side, 1.0, 1.0, 1.0])
-    return [Sample(seconds, place, _confidence(tracked.face), unit)]
+    oval = _oval(tracked.face.landmarks_xy).astype(np.float64).ravel()
+    confidence = _confidence(tracked.face)
+    return [
+        Sample(seconds, place, confidence, unit),
+        Sample(seconds, oval, confidence, square.side),
+    ]
 
 
 def _square(place: FloatArray) -> Square:

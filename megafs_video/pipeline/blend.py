@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any
 
 import numpy as np
 
@@ -19,8 +18,9 @@ from megafs_video.geometry.similarity import (
     transform_points,
 )
 from megafs_video.pipeline.colour import match_colours
+from megafs_video.pipeline.profile import Profile
 from megafs_video.pipeline.window import MAX_LOOKAHEAD_FRAMES, filtered, lookahead_frames
-from megafs_video.trajectories.filters import Filter, Sample
+from megafs_video.trajectories.filters import Sample
 from megafs_video.values import FloatArray, FrameFaces, SwappedCrop, UInt8Array
 
 # Colours are compared on a grid of about this many samples a side: enough for a mean.
@@ -49,18 +49,18 @@ class Blend:
 
     Pixels where no mask reaches keep their value bit by bit. The map that gives a face the
     target's colours is smooth over time within one track: a mouth that opens or a hand that
-    passes must not tint the skin. Without a filter each frame has its own map, exactly.
+    passes must not tint the skin. Without a profile each frame has its own map, exactly.
     """
 
-    filter: Filter[Any] | None = None
+    profile: Profile | None = None
     max_lookahead_frames: int = MAX_LOOKAHEAD_FRAMES
 
     @property
     def lookahead(self) -> int:
         """Most frames that wait while the filter looks ahead."""
-        if self.filter is None:
+        if self.profile is None:
             return 0
-        return lookahead_frames([self.filter], self.max_lookahead_frames)
+        return lookahead_frames([self.profile.colour], self.max_lookahead_frames)
 
     def __call__(
         self, items: Iterator[FrameFaces[SwappedCrop]]
@@ -69,12 +69,12 @@ class Blend:
             FrameFaces(item.frame, tuple(_place(item.frame.pixels, face) for face in item.faces))
             for item in items
         )
-        if self.filter is None:
+        if self.profile is None:
             for item in placed_items:
                 yield _drawn(item, [placed.colour_map for placed in item.faces])
             return
         for item, values_of_faces in filtered(
-            placed_items, _samples, [self.filter], max_frames=self.max_lookahead_frames
+            placed_items, _samples, [self.profile.colour], max_frames=self.max_lookahead_frames
         ):
             yield _drawn(item, [colour_map.reshape(3, 4) for (colour_map,) in values_of_faces])
 

@@ -41,14 +41,14 @@ def build_stages(cast: Cast, options: SwapOptions) -> list[Stage[Any, Any]]:
         Detect(cast.finders.detector, cast.finders.landmarker),
         Track(options.max_gap_frames),
         Select(cast.choice, cast.finders.recognizer, options.max_gap_frames),
-        Align(model.dims.crop_size, profile.place if profile else None),
+        Align(model.dims.crop_size, profile),
         Prefetch(QUEUE_FRAMES, "faces"),
         Encode(model, batch_size),
         Transfer(model, cast.source_latents, batch_size),
         Smooth(profile),
         Generate(model, face_mask, batch_size),
         Prefetch(QUEUE_FRAMES, "swap"),
-        Blend(profile.colour if profile else None),
+        Blend(profile),
     ]
 
 

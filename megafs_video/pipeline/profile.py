@@ -18,6 +18,7 @@ class Profile:
     """One filter for each: what carries speech and blinks must hardly be touched."""
 
     place: Filter[Any]  # of the crop: centre, log of the side, rotation
+    outline: Filter[Any]  # of the face, which is the mask: jaws move as speech does
     constant: Filter[Any]  # C: the layout of the 4 px map
     coarse: Filter[Any]  # codes of the 4 and 8 px layers: pose, shape of the head
     middle: Filter[Any]  # codes of the 16, 32 and 64 px layers: identity, mouth, eyelids
@@ -33,20 +34,20 @@ _POSE = Gaussian(sigma_seconds=1 / 30, radius_seconds=0.11)
 _COLOUR = Gaussian(sigma_seconds=1 / 10, radius_seconds=0.21)
 # A crop may lag behind the head by a few pixels, since the swap goes back through the same
 # transform, but it must not tremble.
-STEADY = Gaussian(sigma_seconds=1 / 15, radius_seconds=0.17)
+_STEADY = Gaussian(sigma_seconds=1 / 15, radius_seconds=0.17)
 
 # Three patches of skin in 75 frames of a man who speaks, mean second difference of their levels:
 # 1.40 with the colour map of each frame alone, 1.18 with _SPEECH, 1.07 with _POSE, 1.02 with
-# STEADY. A map that is smoothed longer lags behind light that really changes.
+# _STEADY. A map that is smoothed longer lags behind light that really changes.
 _MEASURED = {
-    "light": Profile(STEADY, _SPEECH, _SPEECH, _SPEECH, _POSE, _POSE),
-    "strong": Profile(STEADY, _SPEECH, _POSE, _SPEECH, _COLOUR, STEADY),
+    "light": Profile(_STEADY, _SPEECH, _SPEECH, _SPEECH, _SPEECH, _POSE, _POSE),
+    "strong": Profile(_STEADY, _SPEECH, _SPEECH, _POSE, _SPEECH, _COLOUR, _STEADY),
 }
 
 _HALF_GAINS_HZ = {
-    #         place, constant, coarse, middle, fine, colour
-    "light": (2.8, 5.7, 5.7, 5.7, 5.6, 5.6),
-    "strong": (2.8, 5.7, 5.6, 5.7, 1.9, 2.8),
+    #         place, outline, constant, coarse, middle, fine, colour
+    "light": (2.8, 5.7, 5.7, 5.7, 5.7, 5.6, 5.6),
+    "strong": (2.8, 5.7, 5.7, 5.6, 5.7, 1.9, 2.8),
 }
 """The tones that ``_MEASURED`` halves; a filter by name is made to halve the same."""
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import pytest
 
 from megafs_video.pipeline.blend import Blend
 from megafs_video.pipeline.colour import match_colours
-from megafs_video.pipeline.profile import STEADY
-from megafs_video.trajectories.filters import Filter
+from megafs_video.pipeline.profile import PROFILES, Profile
 from megafs_video.values import FloatArray, Frame, FrameFaces, SwappedCrop, UInt8Array
 from tests.pipeline.fakes import (
     CROP_SIZE,
@@ -61,14 +59,14 @@ def test_the_frame_that_came_in_is_not_written_to() -> None:
     assert after is not frame.pixels
 
 
-@pytest.mark.parametrize("filter", [None, STEADY])
-def test_a_frame_without_a_face_is_the_same_object(filter: Filter[Any] | None) -> None:
+@pytest.mark.parametrize("profile", [None, PROFILES["strong"]])
+def test_a_frame_without_a_face_is_the_same_object(profile: Profile | None) -> None:
     frame = make_frame()
-    [item] = Blend(filter)(iter([FrameFaces(frame, ())]))
+    [item] = Blend(profile)(iter([FrameFaces(frame, ())]))
     assert item.frame is frame
 
 
-def levels_after(target_levels: Sequence[int], filter: Filter[Any] | None) -> FloatArray:
+def levels_after(target_levels: Sequence[int], profile: Profile | None) -> FloatArray:
     """The level in the middle of a flat face that goes into frames of these levels, [T]."""
     items = [
         FrameFaces(
@@ -77,18 +75,18 @@ def levels_after(target_levels: Sequence[int], filter: Filter[Any] | None) -> Fl
         )
         for index, level in enumerate(target_levels)
     ]
-    return np.array([item.frame.pixels[45, 60, 0] for item in Blend(filter)(iter(items))])
+    return np.array([item.frame.pixels[45, 60, 0] for item in Blend(profile)(iter(items))])
 
 
 def test_colours_that_tremble_are_calmed() -> None:
     levels = [100 + 12 * (index % 2) for index in range(40)]
     np.testing.assert_allclose(levels_after(levels, None), levels, atol=1)
-    assert np.ptp(levels_after(levels, STEADY)[4:-4]) <= 3
+    assert np.ptp(levels_after(levels, PROFILES["strong"])[4:-4]) <= 3
 
 
 def test_light_that_changes_evenly_is_followed_up_to_both_ends() -> None:
     levels = list(range(80, 140, 2))
-    np.testing.assert_allclose(levels_after(levels, STEADY), levels, atol=1)
+    np.testing.assert_allclose(levels_after(levels, PROFILES["strong"]), levels, atol=1)
 
 
 def test_time_is_handed_on() -> None:

@@ -39,7 +39,7 @@ def test_the_command_line_and_the_options_know_the_same_profiles() -> None:
 def test_a_filter_by_name_halves_the_tones_that_the_measured_profile_halves(
     name: str, strength: str
 ) -> None:
-    halved_hz = {"place": 2.8, "constant": 5.7, "middle": 5.7}
+    halved_hz = {"place": 2.8, "outline": 5.7, "constant": 5.7, "middle": 5.7}
     halved_hz |= {"fine": 5.6, "colour": 5.6} if strength == "light" else {"fine": 1.9}
     profile = profile_of(f"{name}:{strength}")
     for part, tone_hz in halved_hz.items():
@@ -62,5 +62,12 @@ def test_light_is_what_a_filter_by_name_means() -> None:
 
 def test_one_euro_looks_at_no_later_frame() -> None:
     profile = profile_of("one-euro:strong")
-    parts = (profile.place, profile.constant, profile.coarse, profile.middle, profile.fine)
+    parts = (
+        profile.place,
+        profile.outline,
+        profile.constant,
+        profile.coarse,
+        profile.middle,
+        profile.fine,
+    )
     assert all(part.lookahead_seconds == 0 for part in (*parts, profile.colour))

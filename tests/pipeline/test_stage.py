@@ -13,7 +13,7 @@ from megafs_video.pipeline.blend import Blend
 from megafs_video.pipeline.encode import Encode
 from megafs_video.pipeline.generate import Generate
 from megafs_video.pipeline.prefetch import Prefetch
-from megafs_video.pipeline.profile import PROFILES, STEADY
+from megafs_video.pipeline.profile import PROFILES
 from megafs_video.pipeline.smooth import Smooth
 from megafs_video.pipeline.stage import Stage, StageClock, chain
 from megafs_video.pipeline.transfer import Transfer
@@ -57,7 +57,7 @@ CASES: list[Any] = [
     pytest.param(lambda: Smooth(PROFILES["one-euro"]), make_encoded, id="smooth-one-euro"),
     pytest.param(lambda: Smooth(PROFILES["kalman"]), make_encoded, id="smooth-kalman"),
     pytest.param(Blend, make_swapped, id="blend"),
-    pytest.param(lambda: Blend(STEADY), make_swapped, id="blend-steady"),
+    pytest.param(lambda: Blend(PROFILES["light"]), make_swapped, id="blend-light"),
     pytest.param(lambda: Prefetch(1, "one"), make_crop, id="prefetch-1"),
     pytest.param(lambda: Prefetch(5, "five"), make_crop, id="prefetch-5"),
 ]
