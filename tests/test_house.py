@@ -198,7 +198,9 @@ def modules_loaded_by(statements: str) -> set[str]:
 HEAVY = {"torch", "cv2", "mediapipe", "scipy", "av", "insightface", "onnxruntime", "onnx", "numpy"}
 
 
-@pytest.mark.parametrize("verb", [[], ["swap"], ["preview"], ["train"], ["models"], ["doctor"]])
+@pytest.mark.parametrize(
+    "verb", [[], ["swap"], ["preview"], ["train"], ["models"], ["doctor"], ["evaluate", "video"]]
+)
 def test_help_loads_nothing_heavy(verb: list[str]) -> None:
     call = f"from megafs_video.cli.main import app; app({[*verb, '--help']}, standalone_mode=False)"
     assert modules_loaded_by(call) & HEAVY == set()

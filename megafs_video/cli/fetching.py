@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from megafs_video.cli.models import download_bars
@@ -17,10 +18,15 @@ def fetch_missing(
 
     OfflineError if there are any and ``offline``; WeightsError if one cannot be fetched.
     """
+    fetch_files(needed(model, detector, reference), offline=offline, progress=progress)
+
+
+def fetch_files(names: Sequence[str], *, offline: bool, progress: ProgressKind) -> None:
+    """Fetch those of the named model files that are not in the cache yet; errors as above."""
     from megafs_video.weights.cache import is_cached
     from megafs_video.weights.fetch import fetch
 
-    missing = [name for name in needed(model, detector, reference) if not is_cached(name)]
+    missing = [name for name in names if not is_cached(name)]
     if not missing:
         return
     if progress is ProgressKind.RICH:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from megafs_video import __version__
-from megafs_video.cli import models, train
+from megafs_video.cli import evaluate, models, train
 from megafs_video.cli.doctor import doctor
 from megafs_video.cli.failure import FrontDoor
 from megafs_video.cli.preview import preview
@@ -31,6 +31,7 @@ app.command("preview")(preview)
 app.add_typer(models.app, name="models")
 app.command("doctor")(doctor)
 app.add_typer(train.app, name="train")
+app.add_typer(evaluate.app, name="evaluate")
 
 
 def print_version(is_wanted: bool) -> None:
