@@ -39,7 +39,7 @@ def build_stages(cast: Cast, options: SwapOptions) -> list[Stage[Any, Any]]:
     return [
         Prefetch(QUEUE_FRAMES, "decode"),
         Detect(cast.finders.detector, cast.finders.landmarker),
-        Track(options.max_gap_frames),
+        Track(options.max_gap_frames, cast.finders.recognizer),
         Select(cast.choice, cast.finders.recognizer, options.max_gap_frames),
         Align(model.dims.crop_size, profile),
         Prefetch(QUEUE_FRAMES, "faces"),
