@@ -103,6 +103,7 @@ class AlignedCrop:
     pixels: UInt8Array  # [S, S, 3]
     frame_to_crop: FloatArray  # [2, 3], pixels of the frame -> pixels of the crop
     outline_xy: FloatArray  # [K, 2], convex outline of the face in pixels of the crop
+    confidence: float = 1.0  # in the face being there and well seen, above 0 and at most 1
 
     def __post_init__(self) -> None:
         check_pixels("AlignedCrop.pixels", self.pixels)

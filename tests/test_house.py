@@ -199,7 +199,10 @@ def modules_loaded_by(statements: str) -> set[str]:
 HEAVY = {"torch", "cv2", "mediapipe", "scipy", "av", "insightface", "onnxruntime", "onnx", "numpy"}
 
 
-VERBS = [[], ["swap"], ["preview"], ["train"], ["models"], ["doctor"], ["evaluate", "pairs"]]
+VERBS = [
+    *([], ["swap"], ["preview"], ["train"], ["models"], ["doctor"]),
+    *(["evaluate", "pairs"], ["evaluate", "video"]),
+]
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -19,14 +19,6 @@ class Detector(StrEnum):
     YUNET = "yunet"
 
 
-class Smoothing(StrEnum):
-    """Choices of ``--smooth``."""
-
-    OFF = "off"
-    LIGHT = "light"
-    STRONG = "strong"
-
-
 class Device(StrEnum):
     """Choices of ``--device``."""
 
@@ -54,6 +46,28 @@ def parse_face(text: str) -> str:
     if text in ("largest", "all") or (text.isascii() and text.isdecimal()):
         return text
     raise typer.BadParameter(f"{text!r} is not a choice; use largest, all or a number from 0")
+
+
+SMOOTHERS = ("savgol", "gaussian", "one-euro", "kalman")
+SMOOTH_CHOICES = (
+    *("off", "none", "light", "strong"),
+    *SMOOTHERS,
+    *(f"{name}:{strength}" for name in SMOOTHERS for strength in ("light", "strong")),
+)
+
+
+def parse_smooth(text: str) -> str:
+    """A choice of ``--smooth``; anything else is a usage error.
+
+    >>> parse_smooth("kalman:strong")
+    'kalman:strong'
+    """
+    if text in SMOOTH_CHOICES:
+        return text
+    raise typer.BadParameter(
+        f"{text!r} is not a choice; use off, light, strong, or one of {', '.join(SMOOTHERS)}, "
+        "with :light or :strong behind it"
+    )
 
 
 # Files come with ``readable=False``: whether one can be read is for the job to say, with its own
@@ -135,10 +149,14 @@ EndOption = Annotated[
     ),
 ]
 SmoothOption = Annotated[
-    Smoothing,
+    str,
     typer.Option(
         "--smooth",
-        help="How much to calm the new face over time. Speech and blinks are kept in all.",
+        parser=parse_smooth,
+        metavar="off|light|strong|FILTER[:light|strong]",
+        help="How much to calm the new face over time. Speech and blinks are kept in all. FILTER "
+        "is savgol, gaussian, one-euro (looks at no later frame) or kalman; light and strong "
+        "alone mix the best of them.",
     ),
 ]
 CodecOption = Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import atan2, cos, hypot, pi, sin
+from math import atan2, cos, hypot, sin
 
 import numpy as np
 
@@ -67,12 +67,3 @@ class Square:
         center = turn.T @ middle / scale**2
         angle = atan2(turn[0, 1], turn[0, 0])
         return Square(float(center[0]), float(center[1]), crop_size / scale, angle)
-
-
-def turn_between(from_angle: float, to_angle: float) -> float:
-    """The short way from one angle to another, radians in [-pi, pi).
-
-    >>> round(turn_between(3.1, -3.1), 3)
-    0.083
-    """
-    return (to_angle - from_angle + pi) % (2 * pi) - pi

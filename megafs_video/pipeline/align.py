@@ -2,117 +2,81 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import exp, log
+from math import atan2, cos, exp, log, sin
+from typing import Any
 
 import numpy as np
 
 from megafs_video.geometry.masks import convex_outline
 from megafs_video.geometry.similarity import transform_points
-from megafs_video.geometry.squares import Square, turn_between
+from megafs_video.geometry.squares import Square
 from megafs_video.geometry.templates import FACE_OVAL, mesh_square
 from megafs_video.geometry.warps import warp
-from megafs_video.trajectories.kernels import Gaussian, Kernel
-from megafs_video.values import AlignedCrop, FloatArray, FrameFaces, TrackedFace, UInt8Array
-
-STEADY = Gaussian(sigma_seconds=1 / 15, radius_seconds=0.17)
-"""A bell of two frames at 30 frames a second: a crop may lag behind the head by a few pixels,
-since the swap goes back through the same transform, but it must not tremble."""
-
-
-@dataclass(frozen=True)
-class _Moment:
-    """The raw place of one track in one frame."""
-
-    frame_index: int
-    seconds: float
-    square: Square
+from megafs_video.pipeline.profile import Profile
+from megafs_video.pipeline.window import MAX_LOOKAHEAD_FRAMES, filtered, lookahead_frames
+from megafs_video.trajectories.filters import Filter, Sample
+from megafs_video.values import (
+    AlignedCrop,
+    Face,
+    FloatArray,
+    FrameFaces,
+    TrackedFace,
+    UInt8Array,
+)
 
 
 @dataclass(frozen=True)
 class Align:
     """Stage that cuts an FFHQ-aligned crop out for every face.
 
-    Centre, log of the side, and angle of the crop are averaged over a centred window of time
-    within one track, cut off at its ends. Without a kernel each crop is the raw transform of
-    its own frame, exactly.
+    Centre, log of the side, and angle of the crop, and the outline of the face, are smooth over
+    time within one track. Without a profile they are those of each frame alone, exactly.
     """
 
     crop_size: int = 256  # pixels
-    smoothing: Kernel | None = STEADY
-    max_lookahead_frames: int = 8  # a bound for memory: frames wait while the window fills
+    profile: Profile | None = None
+    max_lookahead_frames: int = MAX_LOOKAHEAD_FRAMES
 
     def __post_init__(self) -> None:
-        if self.crop_size < 1 or self.max_lookahead_frames < 1:
-            raise ValueError(
-                f"Align.crop_size is {self.crop_size} and max_lookahead_frames "
-                f"{self.max_lookahead_frames}, wanted at least 1"
-            )
+        if self.crop_size < 1:
+            raise ValueError(f"Align.crop_size is {self.crop_size}, wanted at least 1")
 
     @property
     def lookahead(self) -> int:
-        """Frames it waits for to fill the window."""
-        return self.max_lookahead_frames if self.smoothing else 0
+        """Most frames that wait while the filter looks ahead."""
+        if self.profile is None:
+            return 0
+        return lookahead_frames(_filters(self.profile), self.max_lookahead_frames)
 
     def __call__(
         self, items: Iterator[FrameFaces[TrackedFace]]
     ) -> Iterator[FrameFaces[AlignedCrop]]:
-        if self.smoothing is None:
+        if self.profile is None:
             for item in items:
-                squares = [mesh_square(tracked.face.landmarks_xy) for tracked in item.faces]
-                yield self._cut(item, squares)
+                meshes_xy = [tracked.face.landmarks_xy for tracked in item.faces]
+                yield self._cut(item, [(mesh_square(xy), _oval(xy)) for xy in meshes_xy])
             return
-        radius_seconds = self.smoothing.radius_seconds
-        waiting: deque[FrameFaces[TrackedFace]] = deque()
-        tracks: dict[int, deque[_Moment]] = {}
-        first_index = 0  # of the frame that waits longest
-        for frame_index, item in enumerate(items):
-            waiting.append(item)
-            for tracked in item.faces:
-                square = mesh_square(tracked.face.landmarks_xy)
-                moments = tracks.setdefault(tracked.track_id, deque())
-                moments.append(_Moment(frame_index, item.frame.seconds, square))
-            while len(waiting) > self.lookahead or (
-                item.frame.seconds - waiting[0].frame.seconds > radius_seconds
-            ):
-                yield self._cut_smoothed(self.smoothing, waiting.popleft(), first_index, tracks)
-                first_index += 1
-                _forget(tracks, before_index=first_index - self.lookahead)
-        while waiting:
-            yield self._cut_smoothed(self.smoothing, waiting.popleft(), first_index, tracks)
-            first_index += 1
-
-    def _cut_smoothed(
-        self,
-        kernel: Kernel,
-        item: FrameFaces[TrackedFace],
-        frame_index: int,
-        tracks: dict[int, deque[_Moment]],
-    ) -> FrameFaces[AlignedCrop]:
-        squares = []
-        for tracked in item.faces:
-            window = [
-                moment
-                for moment in tracks[tracked.track_id]
-                if abs(moment.frame_index - frame_index) <= self.max_lookahead_frames
-            ]
-            squares.append(_smooth_square(kernel, window, item.frame.seconds))
-        return self._cut(item, squares)
+        for item, values_of_faces in filtered(
+            items, _samples, _filters(self.profile), max_frames=self.max_lookahead_frames
+        ):
+            places = [(_square(place), oval.reshape(-1, 2)) for place, oval in values_of_faces]
+            yield self._cut(item, places)
 
     def _cut(
-        self, item: FrameFaces[TrackedFace], squares: Sequence[Square]
+        self, item: FrameFaces[TrackedFace], places: Sequence[tuple[Square, FloatArray]]
     ) -> FrameFaces[AlignedCrop]:
         crops = tuple(
-            cut_crop(
+            _cut_crop(
                 item.frame.pixels,
-                tracked.face.landmarks_xy,
                 square,
-                crop_size=self.crop_size,
-                track_id=tracked.track_id,
+                oval_xy,
+                self.crop_size,
+                tracked.track_id,
+                _confidence(tracked.face),
             )
-            for tracked, square in zip(item.faces, squares, strict=True)
+            for tracked, (square, oval_xy) in zip(item.faces, places, strict=True)
         )
         return FrameFaces(item.frame, crops)
 
@@ -121,35 +85,54 @@ def cut_crop(
     pixels: UInt8Array, mesh_xy: FloatArray, square: Square, *, crop_size: int, track_id: int
 ) -> AlignedCrop:
     """The crop of a square, with the outline of the face [478, 2] in it."""
+    return _cut_crop(pixels, square, _oval(mesh_xy), crop_size, track_id, confidence=1.0)
+
+
+def _cut_crop(
+    pixels: UInt8Array,
+    square: Square,
+    oval_xy: FloatArray,
+    crop_size: int,
+    track_id: int,
+    confidence: float,
+) -> AlignedCrop:
     frame_to_crop = square.frame_to_crop(crop_size)
-    outline_xy = convex_outline(transform_points(mesh_xy[list(FACE_OVAL)], frame_to_crop))
-    return AlignedCrop(track_id, warp(pixels, frame_to_crop, crop_size), frame_to_crop, outline_xy)
+    crop = warp(pixels, frame_to_crop, crop_size)
+    outline_xy = convex_outline(transform_points(oval_xy, frame_to_crop))
+    return AlignedCrop(track_id, crop, frame_to_crop, outline_xy, confidence)
 
 
-def _smooth_square(kernel: Kernel, window: Sequence[_Moment], centre_seconds: float) -> Square:
-    """The square at the centre of a window of one track."""
-    weights = kernel.weights(np.array([moment.seconds - centre_seconds for moment in window]))
-    # Angles are measured from one of the window, so that 359 and 1 degrees average to 0.
-    base_angle = window[0].square.angle
-    places = np.array(
-        [
-            [
-                moment.square.center_x,
-                moment.square.center_y,
-                log(moment.square.side),
-                turn_between(base_angle, moment.square.angle),
-            ]
-            for moment in window
-        ]
-    )  # [K, 4]
-    center_x, center_y, log_side, turn = (float(value) for value in weights @ places)
-    return Square(center_x, center_y, exp(log_side), base_angle + turn)
+def _oval(mesh_xy: FloatArray) -> FloatArray:
+    """The points [K, 2] of a mesh [478, 2] that run around the face."""
+    return mesh_xy[list(FACE_OVAL)]
 
 
-def _forget(tracks: dict[int, deque[_Moment]], before_index: int) -> None:
-    """Drop what no coming window reaches, and tracks of which nothing is left."""
-    for track_id, moments in list(tracks.items()):
-        while moments and moments[0].frame_index < before_index:
-            moments.popleft()
-        if not moments:
-            del tracks[track_id]
+def _filters(profile: Profile) -> tuple[Filter[Any], ...]:
+    return (profile.place, profile.outline)
+
+
+def _samples(seconds: float, tracked: TrackedFace) -> Sequence[Sample]:
+    """Centre, log of the side, cosine and sine of the angle [5], and the oval [2 K]."""
+    square = mesh_square(tracked.face.landmarks_xy)
+    # An angle would have to be unwound where it passes half a turn.
+    angle = (cos(square.angle), sin(square.angle))
+    place = np.array([square.center_x, square.center_y, log(square.side), *angle])
+    # Moving by its own side, growing e-fold and turning by a radian are about as fast.
+    unit = np.array([square.side, square.side, 1.0, 1.0, 1.0])
+    oval = _oval(tracked.face.landmarks_xy).astype(np.float64).ravel()
+    confidence = _confidence(tracked.face)
+    return [
+        Sample(seconds, place, confidence, unit),
+        Sample(seconds, oval, confidence, square.side),
+    ]
+
+
+def _square(place: FloatArray) -> Square:
+    """The square that was taken apart by ``_samples``."""
+    center_x, center_y, log_side, cosine, sine = map(float, place)
+    return Square(center_x, center_y, exp(log_side), atan2(sine, cosine))
+
+
+def _confidence(face: Face) -> float:
+    """The detector's, of which nothing is known but that more is better; never quite 0."""
+    return min(max(face.score, 0.01), 1.0)

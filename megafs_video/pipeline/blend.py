@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -18,48 +18,88 @@ from megafs_video.geometry.similarity import (
     transform_points,
 )
 from megafs_video.pipeline.colour import match_colours
+from megafs_video.pipeline.profile import Profile
+from megafs_video.pipeline.window import MAX_LOOKAHEAD_FRAMES, filtered, lookahead_frames
+from megafs_video.trajectories.filters import Sample
 from megafs_video.values import FloatArray, FrameFaces, SwappedCrop, UInt8Array
 
 # Colours are compared on a grid of about this many samples a side: enough for a mean.
 _COLOUR_GRID = 96
 
 
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """A swapped face as large and where it is in its frame."""
+
+    swapped: SwappedCrop
+    box: tuple[int, int, int, int]  # left, top, right, bottom; all zero if out of sight
+    face: UInt8Array  # [h, w, 3], the face inside the box
+    mask: FloatArray  # [h, w] in [0, 1]
+    colour_map: FloatArray  # [3, 4], from the face's colours to the target's
+
+    @property
+    def track_id(self) -> int:
+        """The number it keeps from frame to frame."""
+        return self.swapped.track_id
+
+
+@dataclass(frozen=True)
 class Blend:
     """Stage that draws every swapped face into its frame, in the order of the faces.
 
-    Pixels where no mask reaches keep their value bit by bit.
+    Pixels where no mask reaches keep their value bit by bit. The map that gives a face the
+    target's colours is smooth over time within one track: a mouth that opens or a hand that
+    passes must not tint the skin. Without a profile each frame has its own map, exactly.
     """
 
-    lookahead = 0
+    profile: Profile | None = None
+    max_lookahead_frames: int = MAX_LOOKAHEAD_FRAMES
+
+    @property
+    def lookahead(self) -> int:
+        """Most frames that wait while the filter looks ahead."""
+        if self.profile is None:
+            return 0
+        return lookahead_frames([self.profile.colour], self.max_lookahead_frames)
 
     def __call__(
         self, items: Iterator[FrameFaces[SwappedCrop]]
     ) -> Iterator[FrameFaces[SwappedCrop]]:
-        for item in items:
-            if not item.faces:
-                yield item
-                continue
-            pixels = item.frame.pixels.copy()
-            for swapped in item.faces:
-                blend_face(pixels, swapped)
-            yield FrameFaces(replace(item.frame, pixels=pixels), item.faces)
+        placed_items = (
+            FrameFaces(item.frame, tuple(_place(item.frame.pixels, face) for face in item.faces))
+            for item in items
+        )
+        if self.profile is None:
+            for item in placed_items:
+                yield _drawn(item, [placed.colour_map for placed in item.faces])
+            return
+        for item, values_of_faces in filtered(
+            placed_items, _samples, [self.profile.colour], max_frames=self.max_lookahead_frames
+        ):
+            yield _drawn(item, [colour_map.reshape(3, 4) for (colour_map,) in values_of_faces])
 
 
-def blend_face(pixels: UInt8Array, swapped: SwappedCrop) -> None:
-    """Draw one face into ``pixels`` [H, W, 3], in place.
+def _samples(seconds: float, placed: _Placed) -> Sequence[Sample]:
+    """The colour map [12]; a gain of 1 more changes a grey of 128 as much as 128 levels more."""
+    unit = np.array([1.0, 1.0, 1.0, 128.0] * 3)
+    return [Sample(seconds, placed.colour_map.ravel(), unit=unit)]
 
-    Only the box around the mask is read and written; a face cut by the border of the frame is
-    drawn as far as it is inside.
+
+def _place(pixels: UInt8Array, swapped: SwappedCrop) -> _Placed:
+    """The face as it belongs into ``pixels`` [H, W, 3], which are only read.
+
+    Only the box around the mask is worked on; a face cut by the border of the frame is placed
+    as far as it is inside.
     """
-    box = _region(swapped, pixels.shape[0], pixels.shape[1])
-    if box is None:
-        return
     cv2 = opencv()
-    left, top, right, bottom = box
+    left, top, right, bottom = box = _region(swapped, pixels.shape[0], pixels.shape[1])
+    size = (right - left, bottom - top)
+    if box == (0, 0, 0, 0):
+        empty = np.empty((0, 0, 3), np.uint8)
+        return _Placed(swapped, box, empty, np.empty((0, 0), np.float32), np.eye(3, 4))
     region = pixels[top:bottom, left:right]  # [h, w, 3], a view
     region_to_frame = np.array([[1.0, 0.0, left], [0.0, 1.0, top]])
     region_to_crop = compose(region_to_frame, swapped.frame_to_crop)
-    size = (right - left, bottom - top)
 
     mask = cv2.warpAffine(
         np.ascontiguousarray(swapped.mask, dtype=np.float32),
@@ -80,10 +120,26 @@ def blend_face(pixels: UInt8Array, swapped: SwappedCrop) -> None:
 
     step = max(1, ceil(max(size) / _COLOUR_GRID))
     grid = np.s_[::step, ::step]
-    colour_map = match_colours(face[grid], region[grid], mask[grid])
-    face = cv2.transform(face, colour_map)  # [h, w, 3], saturated
-    # Rounds (face · mask + region · (1 - mask)) / 1: where the mask is 0 the region stays as is.
-    pixels[top:bottom, left:right] = cv2.blendLinear(face, region, mask, 1.0 - mask)
+    return _Placed(swapped, box, face, mask, match_colours(face[grid], region[grid], mask[grid]))
+
+
+def _drawn(item: FrameFaces[_Placed], colour_maps: Sequence[FloatArray]) -> FrameFaces[SwappedCrop]:
+    """The frame with every face in it, each in the colours that its map [3, 4] gives."""
+    swapped = tuple(placed.swapped for placed in item.faces)
+    if not swapped:
+        return FrameFaces(item.frame, swapped)
+    cv2 = opencv()
+    pixels = item.frame.pixels.copy()
+    for placed, colour_map in zip(item.faces, colour_maps, strict=True):
+        left, top, right, bottom = placed.box
+        if placed.mask.size == 0:
+            continue
+        region = pixels[top:bottom, left:right]  # [h, w, 3], a view
+        face = cv2.transform(placed.face, colour_map)  # [h, w, 3], saturated
+        # Rounds (face · mask + region · (1 - mask)) / 1: where the mask is 0 the region stays.
+        mask = placed.mask
+        pixels[top:bottom, left:right] = cv2.blendLinear(face, region, mask, 1.0 - mask)
+    return FrameFaces(replace(item.frame, pixels=pixels), swapped)
 
 
 def _at_frame_scale(swapped: SwappedCrop) -> tuple[UInt8Array, int]:
@@ -108,12 +164,12 @@ def _reduce(picture: UInt8Array, size: int) -> UInt8Array:
     return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _region(swapped: SwappedCrop, height: int, width: int) -> tuple[int, int, int, int] | None:
-    """The box (left, top, right, bottom) of whole pixels that the mask reaches, if any."""
+def _region(swapped: SwappedCrop, height: int, width: int) -> tuple[int, int, int, int]:
+    """The box (left, top, right, bottom) of whole pixels that the mask reaches, or all zero."""
     rows = np.flatnonzero(swapped.mask.any(axis=1))
     columns = np.flatnonzero(swapped.mask.any(axis=0))
     if len(rows) == 0:
-        return None
+        return (0, 0, 0, 0)
     # Interpolation spreads a pixel to its neighbours.
     left, right = columns[0] - 1.0, columns[-1] + 1.0
     top, bottom = rows[0] - 1.0, rows[-1] + 1.0
@@ -122,4 +178,4 @@ def _region(swapped: SwappedCrop, height: int, width: int) -> tuple[int, int, in
     box = boxes.around(in_frame)
     outwards = np.concatenate([np.floor(box[:2]), np.ceil(box[2:]) + 1])
     left, top, right, bottom = boxes.clip(outwards, height, width).astype(int).tolist()
-    return (left, top, right, bottom) if left < right and top < bottom else None
+    return (left, top, right, bottom) if left < right and top < bottom else (0, 0, 0, 0)

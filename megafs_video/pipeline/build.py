@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from megafs_video.geometry.masks import outline_mask
-from megafs_video.pipeline.align import STEADY, Align
+from megafs_video.pipeline.align import Align
 from megafs_video.pipeline.blend import Blend
 from megafs_video.pipeline.detect import Detect
 from megafs_video.pipeline.encode import Encode
@@ -13,8 +13,9 @@ from megafs_video.pipeline.generate import Generate
 from megafs_video.pipeline.options import SwapOptions
 from megafs_video.pipeline.prefetch import Prefetch
 from megafs_video.pipeline.prepare import Cast
+from megafs_video.pipeline.profile import PROFILES
 from megafs_video.pipeline.select import Select
-from megafs_video.pipeline.smooth import STRENGTHS, Smooth
+from megafs_video.pipeline.smooth import Smooth
 from megafs_video.pipeline.stage import Stage
 from megafs_video.pipeline.track import Track
 from megafs_video.pipeline.transfer import Transfer
@@ -34,20 +35,20 @@ def build_stages(cast: Cast, options: SwapOptions) -> list[Stage[Any, Any]]:
     """
     model = cast.model
     batch_size = options.faces_per_batch(model.device.type)
-    strength = STRENGTHS[options.smooth]
+    profile = PROFILES[options.smooth]
     return [
         Prefetch(QUEUE_FRAMES, "decode"),
         Detect(cast.finders.detector, cast.finders.landmarker),
-        Track(options.max_gap_frames),
+        Track(options.max_gap_frames, cast.finders.recognizer),
         Select(cast.choice, cast.finders.recognizer, options.max_gap_frames),
-        Align(model.dims.crop_size, STEADY if strength else None),
+        Align(model.dims.crop_size, profile),
         Prefetch(QUEUE_FRAMES, "faces"),
         Encode(model, batch_size),
         Transfer(model, cast.source_latents, batch_size),
-        Smooth(strength),
+        Smooth(profile),
         Generate(model, face_mask, batch_size),
         Prefetch(QUEUE_FRAMES, "swap"),
-        Blend(),
+        Blend(profile),
     ]
 
 

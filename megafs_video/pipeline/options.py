@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from megafs_video.pipeline.profile import PROFILES
 from megafs_video.pipeline.select import FaceChoice
-from megafs_video.pipeline.smooth import STRENGTHS
 from megafs_video.video.probe import check_time_range
 
 DETECTORS = ("scrfd", "yunet")
-SMOOTHING = tuple(STRENGTHS)
+SMOOTHING = tuple(PROFILES)
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class SwapOptions:
     face: str = "largest"  # of the target: "largest", "all", or a number counted from the left
     reference: Path | None = None  # a picture: swap only the person in it, whatever ``face`` says
     source_face: int | None = None  # which face of the source, 0 the leftmost; None: the only one
-    smooth: str = "light"  # "off", "light" or "strong": codes and crops over time
+    smooth: str = "light"  # of ``PROFILES``: how calm codes, crops and colours are over time
     start_seconds: float | None = None  # swap from here; None: the start of the clip
     end_seconds: float | None = None  # and up to here, exclusive; None: its end
     codec: str = "auto"  # of the output: "h264", "hevc", "av1", "vp9", "ffv1", or by its suffix

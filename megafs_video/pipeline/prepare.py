@@ -32,7 +32,7 @@ class Finders:
 
     detector: Detector
     landmarker: Landmarker
-    recognizer: Recognizer | None = None  # only a reference needs one
+    recognizer: Recognizer | None = None  # None: tracks go by place, and no reference is possible
     hashes: Mapping[str, str] = field(default_factory=dict)  # sha256 of each weight file, by name
 
 
@@ -102,17 +102,14 @@ def _name(source: Source) -> str:
 @contextmanager
 def _finders(options: SwapOptions) -> Iterator[Finders]:
     """Finders as the options want them, from the cache or fetched into it."""
-    names = [options.detector, "face-mesh"]
-    if options.reference is not None:
-        names.append("arcface-mbf")
-    paths = ensure(names, offline=options.offline)
+    paths = ensure([options.detector, "face-mesh", "arcface-mbf"], offline=options.offline)
     builders: dict[str, Callable[[Path], Detector]] = {"scrfd": build_scrfd, "yunet": build_yunet}
     landmarker = build_mesh(paths["face-mesh"])
     try:
         yield Finders(
             builders[options.detector](paths[options.detector]),
             landmarker,
-            build_arcface(paths["arcface-mbf"]) if "arcface-mbf" in paths else None,
+            build_arcface(paths["arcface-mbf"]),
             hashes={name: find(name).sha256 for name in paths},  # ``ensure`` has compared them
         )
     finally:

@@ -1,13 +1,17 @@
-"""A centred window of time over each track, while frames stream by."""
+"""Filters over time along each track, while frames stream by."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from megafs_video.values import FrameFaces
+from megafs_video.trajectories.filters import Filter, Sample, Trajectory
+from megafs_video.values import FloatArray, FrameFaces
+
+MAX_LOOKAHEAD_FRAMES = 8
+"""A bound for memory, whatever the frame rate: frames wait while a filter looks ahead."""
 
 
 class Tracked(Protocol):
@@ -20,71 +24,67 @@ class Tracked(Protocol):
 
 
 A = TypeVar("A", bound=Tracked)
-V = TypeVar("V")
+
+Values = tuple[FloatArray, ...]
+"""Smooth values of one face, one per filter."""
 
 
-@dataclass(frozen=True)
-class Moment(Generic[V]):
-    """What one track was in one frame."""
+@dataclass
+class _Track:
+    """One track on its way through each filter."""
 
-    frame_index: int
-    seconds: float
-    value: V
-
-
-Window = Sequence[Moment[V]]
-"""Moments of one track in order of time, at least the one at the centre."""
+    trajectories: Sequence[Trajectory[Any]]
+    last_index: int  # of the frame that showed it last
 
 
-def centred_windows(
+def lookahead_frames(filters: Sequence[Filter[Any]], max_frames: int) -> int:
+    """Most frames that wait in ``filtered``: none if every filter is causal."""
+    return max_frames if any(each.lookahead_seconds > 0 for each in filters) else 0
+
+
+def filtered(
     items: Iterator[FrameFaces[A]],
-    value_of: Callable[[A], V],
+    samples_of: Callable[[float, A], Sequence[Sample]],
+    filters: Sequence[Filter[Any]],
     *,
-    radius_seconds: float,
-    max_frames: int,
-) -> Iterator[tuple[FrameFaces[A], tuple[Window[V], ...]]]:
-    """Each item, with the window of each of its faces.
+    max_frames: int = MAX_LOOKAHEAD_FRAMES,
+) -> Iterator[tuple[FrameFaces[A], tuple[Values, ...]]]:
+    """Each item, with the smooth values of each of its faces.
 
-    A window holds the moments of the face's track within ``radius_seconds`` and at most
-    ``max_frames`` (at least 1) frames to each side. It is cut off at the ends of the track and
-    of the clip. At most ``max_frames`` items are read ahead.
+    ``samples_of`` says what was measured of a face that is shown at a time (seconds), one
+    sample per filter. A track begins and ends with its faces: nothing is padded, and nothing of
+    another track counts. Items wait for the filter that looks ahead the most, but at most
+    ``max_frames`` (at least 1) of them; a track that was away for longer begins anew.
     """
+    lookahead_seconds = max(each.lookahead_seconds for each in filters)
     waiting: deque[FrameFaces[A]] = deque()
-    tracks: dict[int, deque[Moment[V]]] = {}
-    first_index = 0  # of the frame that waits longest
+    tracks: dict[int, _Track] = {}
 
-    def released() -> tuple[FrameFaces[A], tuple[Window[V], ...]]:
-        nonlocal first_index
+    def released() -> tuple[FrameFaces[A], tuple[Values, ...]]:
         item = waiting.popleft()
-        windows = tuple(
-            [
-                moment
-                for moment in tracks[face.track_id]
-                if abs(moment.frame_index - first_index) <= max_frames
-                and abs(moment.seconds - item.frame.seconds) <= radius_seconds
-            ]
+        return item, tuple(
+            tuple(trajectory.pop() for trajectory in tracks[face.track_id].trajectories)
             for face in item.faces
         )
-        first_index += 1
-        _forget(tracks, before_index=first_index - max_frames)
-        return item, windows
 
     for frame_index, item in enumerate(items):
+        for track_id, track in list(tracks.items()):
+            if frame_index - track.last_index > max_frames + 1:
+                del tracks[track_id]
         waiting.append(item)
         seconds = item.frame.seconds
         for face in item.faces:
-            moments = tracks.setdefault(face.track_id, deque())
-            moments.append(Moment(frame_index, seconds, value_of(face)))
-        while len(waiting) > max_frames or seconds - waiting[0].frame.seconds > radius_seconds:
+            if face.track_id not in tracks:
+                trajectories = [Trajectory(each, max_frames) for each in filters]
+                tracks[face.track_id] = _Track(trajectories, frame_index)
+            track = tracks[face.track_id]
+            track.last_index = frame_index
+            samples = samples_of(seconds, face)
+            for trajectory, sample in zip(track.trajectories, samples, strict=True):
+                trajectory.push(sample)
+        while waiting and (
+            len(waiting) > max_frames or seconds - waiting[0].frame.seconds >= lookahead_seconds
+        ):
             yield released()
     while waiting:
         yield released()
-
-
-def _forget(tracks: dict[int, deque[Moment[V]]], before_index: int) -> None:
-    """Drop what no coming window reaches, and tracks of which nothing is left."""
-    for track_id, moments in list(tracks.items()):
-        while moments and moments[0].frame_index < before_index:
-            moments.popleft()
-        if not moments:
-            del tracks[track_id]

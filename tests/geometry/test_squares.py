@@ -1,12 +1,10 @@
 """Squares: to a matrix and back."""
 
-from math import pi
-
 import numpy as np
 import pytest
 
 from megafs_video.geometry.similarity import transform_points
-from megafs_video.geometry.squares import Square, turn_between
+from megafs_video.geometry.squares import Square
 
 TILTED = Square(center_x=300.0, center_y=200.0, side=150.0, angle=0.4)
 
@@ -25,11 +23,6 @@ def test_a_square_is_read_back_from_its_matrix(angle: float) -> None:
     assert (found.center_x, found.center_y, found.side, found.angle) == pytest.approx(
         (square.center_x, square.center_y, square.side, square.angle)
     )
-
-
-def test_the_short_way_between_two_angles_crosses_half_a_turn() -> None:
-    assert turn_between(pi - 0.1, -pi + 0.1) == pytest.approx(0.2)
-    assert turn_between(0.1, -0.1) == pytest.approx(-0.2)
 
 
 @pytest.mark.parametrize("side", [0.0, -1.0, float("nan")])

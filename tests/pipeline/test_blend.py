@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
-from megafs_video.pipeline.blend import Blend, blend_face
+from megafs_video.pipeline.blend import Blend
 from megafs_video.pipeline.colour import match_colours
+from megafs_video.pipeline.profile import PROFILES, Profile
 from megafs_video.values import FloatArray, Frame, FrameFaces, SwappedCrop, UInt8Array
 from tests.pipeline.fakes import (
     CROP_SIZE,
     FRAME_HEIGHT,
     FRAME_WIDTH,
+    TIME_BASE,
     frame_to_crop,
     make_frame,
     make_mask,
@@ -41,10 +46,9 @@ def test_outside_the_mask_every_bit_stays() -> None:
 
 @pytest.mark.parametrize("level", range(0, 256, 15))
 def test_no_level_is_changed_where_the_mask_is_zero(level: int) -> None:
-    pixels = np.full((40, 40, 3), level, np.uint8)
-    swapped = make_swapped(level=255 - level, center_xy=(20.0, 20.0), side=40.0)
-    blend_face(pixels, swapped)
-    np.testing.assert_array_equal(pixels[:8], level)
+    frame = Frame(np.full((40, 40, 3), level, np.uint8), 0, Fraction(1, 30))
+    after = blended(frame, make_swapped(level=255 - level, center_xy=(20.0, 20.0), side=40.0))
+    np.testing.assert_array_equal(after[:8], level)
 
 
 def test_the_frame_that_came_in_is_not_written_to() -> None:
@@ -55,9 +59,34 @@ def test_the_frame_that_came_in_is_not_written_to() -> None:
     assert after is not frame.pixels
 
 
-def test_a_frame_without_a_face_is_the_same_object() -> None:
-    item: FrameFaces[SwappedCrop] = FrameFaces(make_frame(), ())
-    assert list(Blend()(iter([item]))) == [item]
+@pytest.mark.parametrize("profile", [None, PROFILES["strong"]])
+def test_a_frame_without_a_face_is_the_same_object(profile: Profile | None) -> None:
+    frame = make_frame()
+    [item] = Blend(profile)(iter([FrameFaces(frame, ())]))
+    assert item.frame is frame
+
+
+def levels_after(target_levels: Sequence[int], profile: Profile | None) -> FloatArray:
+    """The level in the middle of a flat face that goes into frames of these levels, [T]."""
+    items = [
+        FrameFaces(
+            Frame(np.full((FRAME_HEIGHT, FRAME_WIDTH, 3), level, np.uint8), index, TIME_BASE),
+            (make_swapped(level=128, center_xy=(60.0, 45.0)),),
+        )
+        for index, level in enumerate(target_levels)
+    ]
+    return np.array([item.frame.pixels[45, 60, 0] for item in Blend(profile)(iter(items))])
+
+
+def test_colours_that_tremble_are_calmed() -> None:
+    levels = [100 + 12 * (index % 2) for index in range(40)]
+    np.testing.assert_allclose(levels_after(levels, None), levels, atol=1)
+    assert np.ptp(levels_after(levels, PROFILES["strong"])[4:-4]) <= 3
+
+
+def test_light_that_changes_evenly_is_followed_up_to_both_ends() -> None:
+    levels = list(range(80, 140, 2))
+    np.testing.assert_allclose(levels_after(levels, PROFILES["strong"]), levels, atol=1)
 
 
 def test_time_is_handed_on() -> None:

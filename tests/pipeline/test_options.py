@@ -14,7 +14,10 @@ from megafs_video.pipeline.options import SwapOptions
     ("changes", "message"),
     [
         ({"detector": "haar"}, "detector is 'haar', wanted one of 'scrfd', 'yunet'"),
-        ({"smooth": "very"}, "smooth is 'very', wanted one of 'off', 'light', 'strong'"),
+        (
+            {"smooth": "very"},
+            "smooth is 'very', wanted one of 'off', 'none', 'light', 'strong', 'savgol'",
+        ),
         ({"face": "left"}, "no such choice of a face: 'left'"),
         ({"source_face": -1}, "source_face is -1, wanted 0 or more"),
         ({"batch_size": 0}, "batch_size is 0, wanted at least 1"),

@@ -13,7 +13,8 @@ from megafs_video.pipeline.blend import Blend
 from megafs_video.pipeline.encode import Encode
 from megafs_video.pipeline.generate import Generate
 from megafs_video.pipeline.prefetch import Prefetch
-from megafs_video.pipeline.smooth import STRENGTHS, Smooth
+from megafs_video.pipeline.profile import PROFILES
+from megafs_video.pipeline.smooth import Smooth
 from megafs_video.pipeline.stage import Stage, StageClock, chain
 from megafs_video.pipeline.transfer import Transfer
 from megafs_video.values import FrameFaces
@@ -33,11 +34,11 @@ from tests.pipeline.fakes import (
 AnyStage = Stage[Any, Any]
 
 
-def frames_of(make_face: Callable[[int], Any]) -> list[FrameFaces[Any]]:
+def frames_of(make_face: Callable[[int], Any], repeats: int = 1) -> list[FrameFaces[Any]]:
     """Frames with no face, one and several."""
     return [
         FrameFaces(make_frame(index), tuple(make_face(track) for track in range(num_faces)))
-        for index, num_faces in enumerate(FACES_PER_FRAME)
+        for index, num_faces in enumerate(FACES_PER_FRAME * repeats)
     ]
 
 
@@ -48,12 +49,15 @@ CASES: list[Any] = [
         lambda: Transfer(FakeModel(), make_latents(0.5), 3), make_encoded, id="transfer-3"
     ),
     pytest.param(lambda: Smooth(None), make_encoded, id="smooth-off"),
-    pytest.param(lambda: Smooth(STRENGTHS["light"]), make_encoded, id="smooth-light"),
-    pytest.param(lambda: Smooth(STRENGTHS["strong"], 3), make_encoded, id="smooth-strong"),
+    pytest.param(lambda: Smooth(PROFILES["light"]), make_encoded, id="smooth-light"),
+    pytest.param(lambda: Smooth(PROFILES["strong"], 3), make_encoded, id="smooth-strong"),
     pytest.param(
         lambda: Generate(FakeModel(), lambda crop: make_mask(), 2), make_encoded, id="generate-2"
     ),
+    pytest.param(lambda: Smooth(PROFILES["one-euro"]), make_encoded, id="smooth-one-euro"),
+    pytest.param(lambda: Smooth(PROFILES["kalman"]), make_encoded, id="smooth-kalman"),
     pytest.param(Blend, make_swapped, id="blend"),
+    pytest.param(lambda: Blend(PROFILES["light"]), make_swapped, id="blend-light"),
     pytest.param(lambda: Prefetch(1, "one"), make_crop, id="prefetch-1"),
     pytest.param(lambda: Prefetch(5, "five"), make_crop, id="prefetch-5"),
 ]
@@ -83,7 +87,7 @@ class TestEveryStage:
     def test_reads_no_further_ahead_than_it_says(
         self, make_stage: Callable[[], AnyStage], make_face: Callable[[int], Any]
     ) -> None:
-        stage, spy = make_stage(), Spy(frames_of(make_face) * 3)
+        stage, spy = make_stage(), Spy(frames_of(make_face, 3))
         for num_given, _ in enumerate(chain([stage], spy), start=1):
             assert spy.num_read <= num_given + stage.lookahead
 
@@ -98,7 +102,7 @@ class TestEveryStage:
     def test_closed_early_closes_what_is_above(
         self, make_stage: Callable[[], AnyStage], make_face: Callable[[int], Any]
     ) -> None:
-        spy = Spy(frames_of(make_face) * 3)
+        spy = Spy(frames_of(make_face, 3))
         stream = chain([Prefetch(2, "above"), make_stage(), Prefetch(2, "below")], spy)
         next(stream)
         stream.close()
@@ -109,7 +113,7 @@ class TestEveryStage:
     def test_is_stopped_by_ctrl_c(
         self, make_stage: Callable[[], AnyStage], make_face: Callable[[int], Any]
     ) -> None:
-        spy = Spy(frames_of(make_face) * 3)
+        spy = Spy(frames_of(make_face, 3))
 
         def read() -> None:
             for _ in chain([Prefetch(2, "above"), make_stage()], spy):

@@ -1,12 +1,13 @@
 """Track: numbers stay with their faces, gaps are bridged, cuts end everything."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from megafs_video.pipeline.track import Track
-from megafs_video.values import Face, FrameFaces
+from megafs_video.values import Face, FloatArray, FrameFaces, TrackedFace, UInt8Array
 from tests.pipeline.scenes import face_at, frame_at, ids, scene, shot
 
 
@@ -38,6 +39,83 @@ def test_a_face_that_was_away_longer_gets_a_new_number() -> None:
 
 def test_a_face_elsewhere_is_another_one() -> None:
     assert ids(list(Track()(iter(shot([[30], [130]]))))) == [[0], [1]]
+
+
+class WhoRecognizer:
+    """Takes a face's score for its identity: 0.1 is one person, 0.2 another."""
+
+    def __init__(self) -> None:
+        self.num_asked = 0
+
+    def embed(self, pixels: UInt8Array, face: Face) -> FloatArray:
+        self.num_asked += 1
+        return np.eye(10)[round(10 * face.score)]
+
+
+def cast(*frames: Mapping[int, float]) -> list[FrameFaces[Face]]:
+    """One frame per entry, with the faces of people (by number) at each x."""
+    return [
+        FrameFaces(
+            frame_at(index),
+            tuple(replace(face_at(x), score=who / 10) for who, x in people.items()),
+        )
+        for index, people in enumerate(frames)
+    ]
+
+
+def numbers(items: Sequence[FrameFaces[TrackedFace]]) -> dict[int, set[int]]:
+    """The tracks that each person had."""
+    found: dict[int, set[int]] = {}
+    for item in items:
+        for tracked in item.faces:
+            found.setdefault(round(10 * tracked.face.score), set()).add(tracked.track_id)
+    return found
+
+
+def test_people_who_cross_keep_their_numbers_though_one_hides_the_other() -> None:
+    walk = [{1: 20.0 + 5 * i, 2: 140.0 - 5 * i} for i in range(24)]
+    frames = [{1: people[1]} if abs(people[1] - people[2]) < 30 else people for people in walk]
+    assert sum(len(people) == 1 for people in frames) == 5
+    for track in (Track(), Track(recognizer=WhoRecognizer())):
+        assert numbers(list(track(iter(cast(*frames))))) == {1: {0}, 2: {1}}
+
+
+def test_people_who_meet_and_turn_back_are_told_apart_by_their_looks() -> None:
+    steps = [*range(11), *reversed(range(11))]
+    walk = [{1: 20.0 + 5 * i, 2: 140.0 - 5 * i} for i in steps]
+    frames = [{1: people[1]} if abs(people[1] - people[2]) < 30 else people for people in walk]
+    found = list(Track(recognizer=WhoRecognizer())(iter(cast(*frames))))
+    assert numbers(found) == {1: {0}, 2: {1}}
+
+
+def test_somebody_else_in_the_place_of_a_hidden_face_is_somebody_else() -> None:
+    frames = cast({1: 50}, {1: 50}, {}, {2: 50}, {1: 44, 2: 58})
+    assert ids(list(Track(recognizer=WhoRecognizer())(iter(frames)))) == [[0], [0], [], [1], [0, 1]]
+    assert ids(list(Track()(iter(frames))))[3] == [0]
+
+
+def test_a_hidden_face_is_found_further_off_by_its_looks() -> None:
+    frames = cast({1: 50}, {1: 50}, {}, {}, {}, {1: 85})
+    assert ids(list(Track(recognizer=WhoRecognizer())(iter(frames))))[-1] == [0]
+    assert ids(list(Track()(iter(frames))))[-1] == [1]
+
+
+def test_a_face_that_was_never_out_of_sight_is_who_it_was() -> None:
+    frames = cast({1: 50}, {1: 51}, {3: 52}, {1: 53})
+    assert ids(list(Track(recognizer=WhoRecognizer())(iter(frames)))) == [[0]] * 4
+
+
+def test_a_face_that_moves_on_while_it_is_hidden_is_expected_there() -> None:
+    frames = shot([[20], [28], [36], [], [], [], [], [], [], [92]])
+    assert ids(list(Track()(iter(frames))))[-1] == [0]
+
+
+def test_who_is_alone_is_not_asked_for_long() -> None:
+    asked = WhoRecognizer()
+    list(Track(recognizer=asked)(iter(cast(*[{1: 50.0}] * 40))))
+    assert asked.num_asked == 10
+    list(Track(recognizer=asked)(iter(cast(*[{1: 40.0, 2: 120.0}] * 40))))
+    assert asked.num_asked == 10 + 80
 
 
 def test_a_cut_ends_every_track() -> None:

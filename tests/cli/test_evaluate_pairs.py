@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from megafs_video import model, parts
-from megafs_video.cli import evaluate as verb
+from megafs_video.cli import evaluate_pairs as verb
 from megafs_video.cli.main import app
 from megafs_video.errors import InputNotFoundError, OutputExistsError
 from megafs_video.evaluation import portrait

@@ -1,0 +1,120 @@
+"""Filters that fit a short polynomial to the samples about a moment and take its value there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from megafs_video.trajectories.filters import Sample
+from megafs_video.values import FloatArray
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """A straight line fitted under a bell (local linear regression; Fan and Gijbels 1996).
+
+    Between evenly spaced neighbours this is the weighted mean under the bell, the Gaussian
+    filter. The line matters at the ends of a track, beside a gap and at uneven times: there a
+    mean would lag behind a face that moves.
+    """
+
+    sigma_seconds: float
+    radius_seconds: float  # samples further away count for nothing
+
+    def __post_init__(self) -> None:
+        if self.sigma_seconds <= 0 or self.radius_seconds <= 0:
+            raise ValueError(f"{self} wants a positive sigma and radius")
+
+    @property
+    def lookback_seconds(self) -> float:
+        """The radius."""
+        return self.radius_seconds
+
+    @property
+    def lookahead_seconds(self) -> float:
+        """The radius."""
+        return self.radius_seconds
+
+    def advance(self, before: Sample | None, sample: Sample) -> Sample:
+        """A sample is all there is to know of it."""
+        return sample
+
+    def estimate(self, states: Sequence[Sample], centre: int) -> FloatArray:
+        """The line's value at the centre."""
+        offsets = _offsets(states, centre)
+        bell = np.exp(-0.5 * np.square(offsets / self.sigma_seconds))
+        return fit_weights(offsets, bell, order=1) @ _values(states)
+
+
+@dataclass(frozen=True)
+class SavitzkyGolay:
+    """The polynomial that fits a window best (Savitzky and Golay 1964), also at uneven times.
+
+    It keeps quick movements that a bell of the same width would flatten. At the ends of a track
+    the window stays as wide and is not centred: less lively there than half a window, and no
+    lag. That is ``scipy.signal.savgol_filter`` with ``mode="interp"``.
+    """
+
+    radius_seconds: float  # half the width of the window
+    order: int = 2
+
+    def __post_init__(self) -> None:
+        if self.radius_seconds <= 0 or self.order < 0:
+            raise ValueError(f"{self} wants a positive radius and an order of 0 or more")
+
+    @property
+    def lookback_seconds(self) -> float:
+        """The whole width, of which only the last sample of a track makes use."""
+        return 2 * self.radius_seconds
+
+    @property
+    def lookahead_seconds(self) -> float:
+        """The whole width, of which only the first sample of a track makes use."""
+        return 2 * self.radius_seconds
+
+    def advance(self, before: Sample | None, sample: Sample) -> Sample:
+        """A sample is all there is to know of it."""
+        return sample
+
+    def estimate(self, states: Sequence[Sample], centre: int) -> FloatArray:
+        """The polynomial's value at the centre."""
+        offsets = _offsets(states, centre)
+        width = 2 * self.radius_seconds
+        low, high = -self.radius_seconds, self.radius_seconds
+        if offsets[0] > low:
+            low, high = offsets[0], offsets[0] + width
+        elif offsets[-1] < high:
+            low, high = offsets[-1] - width, offsets[-1]
+        inside = (low <= offsets) & (offsets <= high)
+        weights = fit_weights(offsets, inside.astype(np.float64), self.order)
+        return weights @ _values(states)
+
+
+def fit_weights(offsets_seconds: FloatArray, shares: FloatArray, order: int) -> FloatArray:
+    """Weights [K] of samples in the value at 0 of the polynomial that fits them best.
+
+    ``shares`` [K], 0 or more, say how much the squared error at each of ``offsets_seconds`` [K]
+    counts. Where fewer samples than ``order + 1`` count, the order is lower.
+
+    >>> fit_weights(np.arange(-2.0, 3.0), np.ones(5), order=2).round(3).tolist()
+    [-0.086, 0.343, 0.486, 0.343, -0.086]
+    """
+    order = min(order, int(np.count_nonzero(shares)) - 1)
+    reach = float(np.abs(offsets_seconds).max()) or 1.0
+    powers = np.vander(offsets_seconds / reach, order + 1, increasing=True)  # [K, order + 1]
+    root = np.sqrt(shares)  # [K]
+    # The fit's constant term is its value at 0.
+    weights: FloatArray = np.linalg.pinv(powers * root[:, None])[0] * root
+    return weights
+
+
+def _offsets(states: Sequence[Sample], centre: int) -> FloatArray:
+    """Seconds [K] from the centre."""
+    return np.array([state.seconds for state in states]) - states[centre].seconds
+
+
+def _values(states: Sequence[Sample]) -> FloatArray:
+    """Values [K, D]."""
+    return np.stack([state.value for state in states])
