@@ -175,10 +175,11 @@ def _no_face(info: VideoInfo, options: SwapOptions, num_frames: int) -> str:
 
 
 def _damage(log: ReadLog) -> tuple[str, ...]:
-    """What was wrong with the target, one sentence each."""
+    """What had to be mended in the target, one sentence each."""
     counts = {
         "damaged packets were skipped": log.num_damaged_packets,
         "frames were damaged in part": log.num_concealed_frames,
         "frames had no usable time of their own": log.num_repaired_times,
+        "frames were interlaced; they were made progressive": log.num_deinterlaced_frames,
     }
     return tuple(f"{number} {what}" for what, number in counts.items() if number)

@@ -23,7 +23,9 @@ from av.video.stream import VideoStream
 from megafs_video.errors import InputNotFoundError, VideoError
 from megafs_video.values import Frame
 from megafs_video.video.colour import ToRgb
+from megafs_video.video.fields import progressive
 from megafs_video.video.orientation import display_matrix, turn_upright
+from megafs_video.video.planes import DecodedPicture
 
 # Two ways to write one second: a float such as 0.1 is not the fraction 1/10 that a stream
 # counts in, so a time may miss a frame's by this much and still mean it.
@@ -49,6 +51,7 @@ class ReadLog:
     num_damaged_packets: int = 0  # could not be read or decoded, or are missing at the end
     num_concealed_frames: int = 0  # handed out, but the decoder had to fill in parts
     num_repaired_times: int = 0  # frames without a usable timestamp of their own
+    num_deinterlaced_frames: int = 0  # consisted of two moments, of which one was kept
 
 
 class TimedFrame(NamedTuple):
@@ -108,6 +111,7 @@ class Clip:
         self.log = log if log is not None else ReadLog()
         self._to_rgb = ToRgb()
         self._matrix_by_rotation: dict[int, tuple[int, ...]] = {}
+        self._size: tuple[int, int] | None = None  # width and height, as stored
         self._run: Generator[TimedFrame, None, None] = (_ for _ in ())
         self._open()
 
@@ -164,7 +168,9 @@ class Clip:
         if native.rotation not in self._matrix_by_rotation:
             self._matrix_by_rotation[native.rotation] = display_matrix(native)
         matrix = self._matrix_by_rotation[native.rotation]
-        return Frame(turn_upright(self._to_rgb(native), matrix), timed.pts, self.time_base)
+        pixels = turn_upright(self._to_rgb(native), matrix)
+        decoded = DecodedPicture.of(native, pixels, matrix)
+        return Frame(pixels, timed.pts, self.time_base, decoded)
 
     def frames(self, from_pts: int | None = None) -> Generator[TimedFrame, None, None]:
         """Frames in the order in which they are shown; closes the run before it, if any.
@@ -240,7 +246,7 @@ class Clip:
         """Give each frame the time that it is shown at, by the rule in the class's docstring."""
         next_pts = 0
         last_pts: int | None = None
-        for native in natives:
+        for native in progressive(natives, self.time_base):
             pts = self._stated_pts(native)
             if pts is None:
                 self.log.num_repaired_times += 1
@@ -267,7 +273,19 @@ class Clip:
                 continue
             for native in natives:
                 self.log.num_concealed_frames += native.is_corrupt
+                self.log.num_deinterlaced_frames += native.interlaced_frame
+                self._check_size(native)
                 yield native
+
+    def _check_size(self, native: av.VideoFrame) -> None:
+        size = (native.width, native.height)
+        if self._size is None:
+            self._size = size
+        if size != self._size:
+            raise VideoError(
+                f"{self.path} changes its size from {self._size[0]}x{self._size[1]} to "
+                f"{size[0]}x{size[1]} on the way; cut it there and swap the parts"
+            )
 
     def _packets(self, *, is_whole: bool) -> Iterator[Packet[VideoStream] | None]:
         """The stream's packets, then None; reading goes on behind a damaged place."""

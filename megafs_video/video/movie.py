@@ -13,11 +13,13 @@ from av.packet import Packet
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from megafs_video.values import Frame, UInt8Array
-from megafs_video.video.clip import open_container
-from megafs_video.video.colour import ColourTags, ToYuv
+from megafs_video.values import Frame
+from megafs_video.video.clip import open_container, picture_stream
+from megafs_video.video.colour import ColourTags, ToLayout, ToYuv
 from megafs_video.video.encoders import PLANNING_RATE, Encoding, open_encoder
+from megafs_video.video.orientation import IDENTITY, is_transposed, turn_back
 from megafs_video.video.passthrough import Passthrough, stream_metadata
+from megafs_video.video.planes import DecodedPicture
 from megafs_video.video.probe import VideoInfo
 
 # The largest clock that an MP4's header can hold, and the one it gets without being told.
@@ -45,11 +47,13 @@ class MovieFile:
         self._muxer = encoding.format.muxer
         self._notes = notes
         self._durations: dict[int, int] = {}  # pts -> ticks, of frames inside the encoder
-        height, width = first.pixels.shape[:2]
+        self._matrix = info.display_matrix
+        height, width = turn_back(first.pixels, self._matrix).shape[:2]
+        pixel_format = encoding.pixel_format(height, width)
         tags = ColourTags(
             info.color_space, info.color_range, info.color_primaries, info.color_transfer
         ).for_yuv(height, width)
-        self._to_yuv = ToYuv(tags, encoding.pixel_format(height, width))
+        self._to_yuv, self._to_layout = ToYuv(tags, pixel_format), ToLayout(pixel_format)
         self._container = av.open(
             str(path),
             "w",
@@ -90,7 +94,7 @@ class MovieFile:
             self._container.add_stream(
                 encoding.codec.encoder,
                 rate=info.frame_rate or PLANNING_RATE,
-                options=dict(encoding.options),
+                options=encoding.options_with(info.grading),
             ),
         )
         context = stream.codec_context
@@ -98,19 +102,27 @@ class MovieFile:
         context.pix_fmt = encoding.pixel_format(height, width)
         # On the stream and on its encoder: without both a variable rate is lost.
         stream.time_base = context.time_base = self._time_base
-        if info.sample_aspect_ratio is not None:
-            context.sample_aspect_ratio = info.sample_aspect_ratio
+        self._aspect = info.sample_aspect_ratio or Fraction(1)
+        if is_transposed(self._matrix):
+            self._aspect = 1 / self._aspect  # of the picture as it is stored
+        if self._aspect != 1:
+            context.sample_aspect_ratio = self._aspect
         context.colorspace, context.color_range = tags.matrix, tags.range
         context.color_primaries, context.color_trc = tags.primaries, tags.transfer
         if encoding.codec.name == "hevc" and encoding.format.muxer in ("mp4", "mov"):
             context.codec_tag = "hvc1"  # the only tag for HEVC that Apple's players take
+        if self._matrix != IDENTITY:
+            stream.set_display_matrix(self._matrix)
         open_encoder(context, encoding.codec)
         return stream
 
-    def encode(self, pixels: UInt8Array, pts: int, duration: int) -> None:
-        """Add one picture, shown from ``pts`` for ``duration`` ticks."""
-        native = self._to_yuv(pixels)
-        native.pts, native.time_base = pts - self._shift_pts, self._time_base
+    def encode(self, frame: Frame, duration: int) -> None:
+        """Add one picture, shown for ``duration`` ticks; as it is stored, not as it is turned."""
+        if isinstance(frame.decoded, DecodedPicture):
+            native = self._to_layout(frame.decoded.showing(frame.pixels))
+        else:
+            native = self._to_yuv(turn_back(frame.pixels, self._matrix))
+        native.pts, native.time_base = frame.pts - self._shift_pts, self._time_base
         native.duration = duration
         native.pict_type = PictureType.NONE  # the encoder decides, whatever the input did
         self._durations[native.pts] = duration
@@ -125,6 +137,12 @@ class MovieFile:
         self._container.close()
         with open_container(self._path) as written:
             kept = {key.lower() for key in written.metadata}
+            aspect = picture_stream(written, self._path).sample_aspect_ratio or Fraction(1)
+        if aspect != self._aspect:
+            self._notes.append(
+                f"pixels are {self._aspect} as wide as high, which this codec in {self._muxer} "
+                "cannot say: players will show the picture too narrow or too wide; use .mp4"
+            )
         if lost := sorted(key for key in wanted if key.lower() not in kept):
             self._notes.append(
                 f"metadata that {self._muxer} does not know was left out: {', '.join(lost)}"

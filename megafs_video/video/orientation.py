@@ -61,8 +61,25 @@ def turn_upright(pixels: UInt8Array, matrix: Sequence[int]) -> UInt8Array:
     """
     if is_transposed(matrix):
         pixels = pixels.swapaxes(0, 1)
+    return np.ascontiguousarray(_flip(pixels, matrix))
+
+
+def turn_back(pixels: UInt8Array, matrix: Sequence[int]) -> UInt8Array:
+    """The inverse of ``turn_upright``: an upright picture as the stream stores it, contiguous.
+
+    >>> phone = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
+    >>> stored = np.arange(72, dtype=np.uint8).reshape(4, 6, 3)
+    >>> np.array_equal(turn_back(turn_upright(stored, phone), phone), stored)
+    True
+    """
+    pixels = _flip(pixels, matrix)
+    return np.ascontiguousarray(pixels.swapaxes(0, 1) if is_transposed(matrix) else pixels)
+
+
+def _flip(pixels: UInt8Array, matrix: Sequence[int]) -> UInt8Array:
+    """Upright axes, run back where the matrix says so."""
+    if is_transposed(matrix):
         x_runs_back, y_runs_back = matrix[3] < 0, matrix[1] < 0
     else:
         x_runs_back, y_runs_back = matrix[0] < 0, matrix[4] < 0
-    pixels = pixels[:: -1 if y_runs_back else 1, :: -1 if x_runs_back else 1]
-    return np.ascontiguousarray(pixels)
+    return pixels[:: -1 if y_runs_back else 1, :: -1 if x_runs_back else 1]
