@@ -10,6 +10,7 @@ from typing import cast
 
 import av
 from av.packet import Packet
+from av.stream import Disposition
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
@@ -25,6 +26,9 @@ from megafs_video.video.probe import VideoInfo
 # The largest clock that an MP4's header can hold, and the one it gets without being told.
 _MAX_MP4_CLOCK = 2**31 - 1
 _DEFAULT_MP4_CLOCK = 1000
+
+# A start that differs by more was moved, not rounded.
+_LEAST_MOVE_SECONDS = Fraction(1, 500)
 
 
 class MovieFile:
@@ -43,6 +47,7 @@ class MovieFile:
     ) -> None:
         self._shift_pts = first.pts if is_cut else 0
         self._time_base = first.time_base
+        self._start = (first.pts - self._shift_pts) * self._time_base  # seconds
         self._path = path
         self._muxer = encoding.format.muxer
         self._notes = notes
@@ -134,10 +139,27 @@ class MovieFile:
         self._passthrough.copy_until(None)
         self._passthrough.close()
         wanted = dict(self._container.metadata)
+        wanted_roles = [stream.disposition for stream in self._container.streams]
         self._container.close()
         with open_container(self._path) as written:
             kept = {key.lower() for key in written.metadata}
-            aspect = picture_stream(written, self._path).sample_aspect_ratio or Fraction(1)
+            stream = picture_stream(written, self._path)
+            aspect = stream.sample_aspect_ratio or Fraction(1)
+            start = (stream.start_time or 0) * cast(Fraction, stream.time_base)
+            # Containers that add streams of their own (chapters, time codes) add them at the end.
+            for role, copy in zip(wanted_roles, written.streams, strict=False):
+                if lost_role := role & ~copy.disposition:
+                    self._notes.append(
+                        f"{copy.type} stream #{copy.index} is marked {_words(lost_role)}, "
+                        f"which {self._muxer} cannot say"
+                    )
+        # Some muxers cannot begin before zero, and then move all streams alike.
+        is_moved = start - self._start > _LEAST_MOVE_SECONDS
+        if self._passthrough.early is not None and is_moved:
+            self._notes.append(
+                f"{self._passthrough.early}, which {self._muxer} cannot hold: "
+                "all streams were moved by that"
+            )
         if aspect != self._aspect:
             self._notes.append(
                 f"pixels are {self._aspect} as wide as high, which this codec in {self._muxer} "
@@ -184,3 +206,8 @@ def _mp4_clocks(info: VideoInfo, first: Frame, *, is_cut: bool) -> dict[str, str
         "video_track_timescale": str(first.time_base.denominator),
         "movie_timescale": str(_DEFAULT_MP4_CLOCK if is_default else common),
     }
+
+
+def _words(role: Disposition) -> str:
+    """A disposition as people read it."""
+    return " and ".join((each.name or "").replace("_", " ") for each in role)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -48,6 +49,7 @@ class Passthrough:
         end_seconds: float | None,
         notes: list[str],
     ) -> None:
+        self._like = like
         self._container = open_container(like)
         self._output = output
         self._subtitle_codec = subtitle_codec
@@ -60,8 +62,7 @@ class Passthrough:
             if stream.index != self.picture.index:
                 self._add(stream)
         self._copy_about()
-        # An MP4 holds times before zero; the others are told of once.
-        self._may_be_early = output.format.name in ("mp4", "mov")
+        self.early: str | None = None  # what begins before zero, and by how much
         self._packets = self._read()
         self._waiting: Packet[Stream] | None = next(self._packets, None)
 
@@ -88,21 +89,46 @@ class Passthrough:
         if isinstance(stream, AttachmentStream):
             self._attach(stream)
             return
-        if stream.type == "data":
-            # The chapters of an MP4 are text in such a stream; they are carried as chapters.
-            if not (stream.name == "bin_data" and self._container.chapters()):
-                self._leave_out(stream)
+        if stream.type == "data" and self._is_rewritten(stream):
             return
-        try:
+        if self._can_hold(stream):
             copy = self._output.add_stream_from_template(stream, opaque=True)
-        except ValueError:
-            if not isinstance(stream, SubtitleStream) or stream.name not in _TEXT_SUBTITLES:
-                self._leave_out(stream)
-                return
+        elif isinstance(stream, SubtitleStream) and stream.name in _TEXT_SUBTITLES:
             copy = self._convert(stream)
+        else:
+            self._leave_out(stream)
+            return
         copy.metadata.update(stream_metadata(stream))
         copy.disposition = stream.disposition
         self._copies[stream.index] = copy
+
+    def _is_rewritten(self, stream: Stream) -> bool:
+        """Whether the muxer makes such a stream anew: chapters as text, and a time code."""
+        is_chapters = stream.name == "bin_data" and bool(self._container.chapters())
+        return is_chapters or "timecode" in stream.metadata
+
+    def _can_hold(self, stream: Stream) -> bool:
+        """Whether the output's kind of file can hold a stream: tried with it alone, in memory.
+
+        Some muxers refuse a codec when it is added, some when they begin, and some not before
+        the end, when all the work is done. Subtitles are not read: they may begin very late.
+        """
+        trial = self._output.format.name
+        try:
+            with (
+                open_container(self._like) as container,
+                av.open(io.BytesIO(), "w", format=trial) as output,
+            ):
+                twin = container.streams[stream.index]
+                copy = output.add_stream_from_template(twin, opaque=True)
+                if stream.type != "subtitle" and (packet := next(container.demux(twin))).size:
+                    packet.stream = copy
+                    output.mux_one(packet)
+                else:
+                    output.start_encoding()
+        except (ValueError, av.FFmpegError):
+            return False
+        return True
 
     def _convert(self, stream: SubtitleStream) -> Stream:
         copy = self._output.add_stream(self._subtitle_codec)
@@ -192,19 +218,17 @@ class Passthrough:
         if shift and not is_cover:
             packet.pts = None if packet.pts is None else packet.pts - shift
             packet.dts = None if packet.dts is None else packet.dts - shift
-        self._note_early(packet)
+        if stream.type == "data" and not packet.duration:
+            packet.duration = 1  # a last packet that lasts no time is cut off by an edit list
+        self._see_early(packet)
         packet.stream = copy
         return packet
 
-    def _note_early(self, packet: Packet[Any]) -> None:
-        """Say once that the muxer is about to move everything, as it cannot start before zero."""
-        if self._may_be_early or packet.pts is None or packet.pts >= 0:
-            return
-        self._may_be_early = True
-        self._notes.append(
-            f"{packet.stream.type} begins {float(-packet.pts * packet.time_base):.3f} s before 0, "
-            f"which {self._output.format.name} cannot hold: all streams were moved by that"
-        )
+    def _see_early(self, packet: Packet[Any]) -> None:
+        """Remember the first stream that begins before zero: not every muxer can write that."""
+        if self.early is None and packet.pts is not None and packet.pts < 0:
+            early_seconds = float(-packet.pts * packet.time_base)
+            self.early = f"{packet.stream.type} begins {early_seconds:.3f} s before 0"
 
 
 def stream_metadata(stream: Stream) -> dict[str, str]:
