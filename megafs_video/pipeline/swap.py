@@ -18,6 +18,7 @@ from megafs_video.pipeline.stage import StageClock, chain
 from megafs_video.values import FrameFaces, SwappedCrop
 from megafs_video.video.probe import VideoInfo, probe
 from megafs_video.video.read import ReadLog, read_frames
+from megafs_video.video.still import StillWriter, is_still
 from megafs_video.video.write import VideoWriter, check_output
 
 _DEFAULTS = SwapOptions()
@@ -103,18 +104,7 @@ def _swap(
     frames = read_frames(info.path, **span, log=log)
     stream = chain(build_stages(cast, options), frames, clock)
     writing_seconds = 0.0
-    with (
-        VideoWriter(
-            output,
-            like=info.path,
-            codec=options.codec,
-            quality=options.quality,
-            preset=options.preset,
-            overwrite=options.overwrite,
-            **span,
-        ) as writer,
-        closing(stream),
-    ):
+    with _writer(output, info, options) as writer, closing(stream):
         for item in stream:
             before_write = perf_counter()
             writer.write(item.frame)
@@ -139,6 +129,21 @@ def _swap(
         hashes=dict(cast.model.hashes),
         settings=asdict(options),
         notes=(*_damage(log), *writer.notes),
+    )
+
+
+def _writer(output: Path, info: VideoInfo, options: SwapOptions) -> VideoWriter | StillWriter:
+    if is_still(output):
+        return StillWriter(output, overwrite=options.overwrite)
+    return VideoWriter(
+        output,
+        like=info.path,
+        codec=options.codec,
+        quality=options.quality,
+        preset=options.preset,
+        start_seconds=options.start_seconds,
+        end_seconds=options.end_seconds,
+        overwrite=options.overwrite,
     )
 
 

@@ -21,6 +21,7 @@ _WRITE_OPTIONS: dict[str, dict[str, int | str]] = {
     ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
     ".webp": {"format": "WEBP", "quality": 95},
 }
+PICTURE_SUFFIXES = tuple(_WRITE_OPTIONS)
 
 
 def read_picture(path: Path) -> UInt8Array:

@@ -18,6 +18,7 @@ from megafs_video.video.landing import Landing, check_landing, output_error
 from megafs_video.video.movie import MovieFile
 from megafs_video.video.planes import bits_of, has_alpha, planar_format
 from megafs_video.video.probe import VideoInfo, check_time_range, probe
+from megafs_video.video.still import is_still
 
 # Decoded with the colour of what is transparent being white, as browsers show it.
 _LAID_ON_WHITE = frozenset({"gif"})
@@ -34,7 +35,7 @@ def check_output(
     quality: float | None = None,
     preset: str | None = None,
     overwrite: bool = False,
-) -> Encoding:
+) -> None:
     """Check all that can be known of an output before any work is done for it.
 
     OutputError: the output exists (unless ``overwrite``), is the input itself, or its folder is
@@ -42,16 +43,33 @@ def check_output(
     the container or the clip's size. InputNotFoundError, VideoError: ``like`` is no clip.
     """
     info = probe(like)
+    _check_place(output, like, overwrite=overwrite)
+    if not is_still(output):
+        _encoding_for(info, output, codec, quality, preset)
+    elif info.num_frames not in (None, 1):
+        raise CodecError(
+            f"{output} is a picture, but {like} has {info.num_frames} frames; name a video, such "
+            "as .mp4, or swap one frame with: megafs-video preview"
+        )
+
+
+def _check_place(output: Path, like: Path, *, overwrite: bool) -> None:
     if output.exists() and output.samefile(like):
         raise OutputError(f"{output} is the input itself; choose another name")
     check_landing(output, overwrite=overwrite)
+
+
+def _encoding_for(
+    info: VideoInfo, output: Path, codec: str, quality: float | None, preset: str | None
+) -> Encoding:
+    """How a clip's pictures are written; CodecError as in ``check_output``."""
     like_format = planar_format(info.pixel_format)
     encoding = choose_encoding(output, codec, quality, preset, like_format or "yuv420p")
     encoding.check_size(info.height, info.width)
     is_seen_through = has_alpha(info.pixel_format) and info.codec not in _LAID_ON_WHITE
     if is_seen_through and not has_alpha(encoding.pixel_format(info.height, info.width)):
         raise CodecError(
-            f"{like} has transparent parts ({info.pixel_format}), which {encoding.codec.name} "
+            f"{info.path} has transparent parts ({info.pixel_format}), which {encoding.codec.name} "
             "cannot keep; use prores in a .mov or ffv1 in an .mkv, or flatten the clip first"
         )
     return encoding
@@ -88,10 +106,9 @@ class VideoWriter:
     ) -> None:
         check_time_range(start_seconds, end_seconds)
         self.notes: list[str] = []
-        self._encoding = check_output(
-            output, like=like, codec=codec, quality=quality, preset=preset, overwrite=overwrite
-        )
         self._info = probe(like)
+        _check_place(output, like, overwrite=overwrite)
+        self._encoding = _encoding_for(self._info, output, codec, quality, preset)
         self._is_cut = start_seconds is not None
         self._end_seconds = end_seconds
         self._landing = Landing(output, overwrite=overwrite)
