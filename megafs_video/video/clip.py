@@ -1,6 +1,6 @@
 """One open video: its picture stream, decoded forward from the start or from any time.
 
-The only place that opens, seeks and decodes. Times are exact on every container because a
+The only place that seeks and decodes pictures. Times are exact on every container because a
 seek is only ever a hint: decoding starts at a key frame that is *shown* no later than the
 wanted time, found by seeking earlier and earlier, and goes forward by timestamps.
 """
@@ -15,15 +15,14 @@ from types import TracebackType
 from typing import NamedTuple
 
 import av
-from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from megafs_video.errors import InputNotFoundError, VideoError
+from megafs_video.errors import VideoError
 from megafs_video.values import Frame
 from megafs_video.video.colour import ToRgb
 from megafs_video.video.fields import progressive
+from megafs_video.video.media import MAX_FRAME_PIXELS, open_container, picture_stream
 from megafs_video.video.orientation import display_matrix, turn_upright
 from megafs_video.video.planes import DecodedPicture
 
@@ -60,42 +59,6 @@ class TimedFrame(NamedTuple):
     native: av.VideoFrame
     pts: int  # strictly rising, in time_base of the stream
     duration: int  # at least 1; what the stream says, else one nominal frame
-
-
-def open_container(path: Path) -> InputContainer:
-    """Open a media file for reading.
-
-    InputNotFoundError: no such file, or it may not be read. VideoError: not a video.
-    """
-    if path.is_dir():
-        raise VideoError(f"{path} is not a video but a folder; name a file in it")
-    try:
-        return av.open(str(path), "r", metadata_errors="replace")
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputNotFoundError(f"{path} does not exist; check the name") from error
-    except PermissionError as error:
-        raise InputNotFoundError(f"{path} may not be read; check its permissions") from error
-    except av.FFmpegError as error:
-        raise VideoError(
-            f"{path} is not a video, or is cut off before its index "
-            f"({error.strerror}); check it in a player"
-        ) from error
-
-
-def picture_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The stream to work on: the first default video stream, else the first; never cover art."""
-    streams = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & Disposition.attached_pic
-    ]
-    if not streams:
-        raise VideoError(f"{path} has no video stream; name a clip with pictures in it")
-    by_default = [stream for stream in streams if stream.disposition & Disposition.default]
-    stream = (by_default or streams)[0]
-    if stream.codec_context is None:
-        raise VideoError(f"{path} uses a video codec that is not known here; convert it to H.264")
-    return stream
 
 
 class Clip:
@@ -279,6 +242,11 @@ class Clip:
 
     def _check_size(self, native: av.VideoFrame) -> None:
         size = (native.width, native.height)
+        if native.width * native.height > MAX_FRAME_PIXELS:
+            raise VideoError(
+                f"{self.path} has pictures of {native.width}x{native.height}, more than "
+                f"{MAX_FRAME_PIXELS:,} pixels; make it smaller"
+            )
         if self._size is None:
             self._size = size
         if size != self._size:

@@ -7,12 +7,13 @@ players need to show HDR10 as it was meant. Decoders attach it to frames; encode
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any
 
 import av
+
+from megafs_video.video.orientation import side_data_of
 
 # FFmpeg's AVMasteringDisplayMetadata: 10 fractions (red, green, blue, white as x, y; lowest and
 # highest luminance), then whether there are primaries and luminances.
@@ -77,7 +78,7 @@ UNGRADED = Grading()
 
 def grading_of(frame: av.VideoFrame) -> Grading:
     """What a decoded frame carries."""
-    side_data = cast(Mapping[str, Any], frame.side_data)
+    side_data = side_data_of(frame)
     mastering: tuple[Fraction, ...] = ()
     light: tuple[int, ...] = ()
     if "MASTERING_DISPLAY_METADATA" in side_data:

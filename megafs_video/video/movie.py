@@ -15,9 +15,9 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from megafs_video.values import Frame
-from megafs_video.video.clip import open_container, picture_stream
 from megafs_video.video.colour import ColourTags, ToLayout, ToYuv
 from megafs_video.video.encoders import PLANNING_RATE, Encoding, open_encoder
+from megafs_video.video.media import open_container, picture_stream
 from megafs_video.video.orientation import IDENTITY, is_transposed, turn_back
 from megafs_video.video.passthrough import Passthrough, stream_metadata
 from megafs_video.video.planes import DecodedPicture

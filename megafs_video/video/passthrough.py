@@ -15,7 +15,7 @@ from av.stream import AttachmentStream, Disposition, Stream
 from av.subtitles.codeccontext import SubtitleCodecContext
 from av.subtitles.stream import SubtitleStream
 
-from megafs_video.video.clip import open_container, picture_stream
+from megafs_video.video.media import open_container, picture_stream
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # exists for the type checker only
@@ -93,7 +93,7 @@ class Passthrough:
             return
         if self._can_hold(stream):
             copy = self._output.add_stream_from_template(stream, opaque=True)
-        elif isinstance(stream, SubtitleStream) and stream.name in _TEXT_SUBTITLES:
+        elif isinstance(stream, SubtitleStream) and codec_of(stream) in _TEXT_SUBTITLES:
             copy = self._convert(stream)
         else:
             self._leave_out(stream)
@@ -104,7 +104,7 @@ class Passthrough:
 
     def _is_rewritten(self, stream: Stream) -> bool:
         """Whether the muxer makes such a stream anew: chapters as text, and a time code."""
-        is_chapters = stream.name == "bin_data" and bool(self._container.chapters())
+        is_chapters = codec_of(stream) == "bin_data" and bool(self._container.chapters())
         return is_chapters or "timecode" in stream.metadata
 
     def _can_hold(self, stream: Stream) -> bool:
@@ -138,7 +138,7 @@ class Passthrough:
         copy.time_base = stream.time_base
         copy.codec_context.time_base = cast(Fraction, stream.time_base)
         self._notes.append(
-            f"subtitle stream #{stream.index} ({stream.name}) was converted to "
+            f"subtitle stream #{stream.index} ({codec_of(stream)}) was converted to "
             f"{self._subtitle_codec}, as the container cannot hold it"
         )
         return copy
@@ -153,7 +153,7 @@ class Passthrough:
 
     def _leave_out(self, stream: Stream) -> None:
         self._notes.append(
-            f"{stream.type} stream #{stream.index} ({stream.name or 'unknown codec'}) was left "
+            f"{stream.type} stream #{stream.index} ({codec_of(stream)}) was left "
             f"out: {self._output.format.name} cannot hold it; an .mkv output holds the most kinds"
         )
 
@@ -210,7 +210,7 @@ class Passthrough:
                 packet.pts, packet.dts, packet.duration = shift, shift, left
             if end is not None and stream.type == "subtitle" and packet.duration:
                 packet.duration = min(packet.duration, int(end) - packet.pts)
-        if isinstance(stream, SubtitleStream) and stream.name != copy.name:
+        if isinstance(stream, SubtitleStream) and codec_of(stream) != codec_of(copy):
             encoder = cast(SubtitleStream, copy).codec_context
             if (converted := _converted(packet, stream, encoder)) is None:
                 return None
@@ -229,6 +229,11 @@ class Passthrough:
         if self.early is None and packet.pts is not None and packet.pts < 0:
             early_seconds = float(-packet.pts * packet.time_base)
             self.early = f"{packet.stream.type} begins {early_seconds:.3f} s before 0"
+
+
+def codec_of(stream: Stream) -> str:
+    """FFmpeg's name of a stream's codec; one that it does not know has no such attribute."""
+    return getattr(stream, "name", None) or "unknown codec"
 
 
 def stream_metadata(stream: Stream) -> dict[str, str]:

@@ -230,3 +230,19 @@ def test_a_time_code_stays_one(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "out.mov")) as container:
         assert [s.type for s in container.streams] == ["video", "data"]
         assert container.streams.video[0].metadata["timecode"] == "01:00:00:00"
+
+
+def test_a_codec_that_nobody_knows_is_left_out_and_said(tmp_path: Path) -> None:
+    source = tmp_path / "unknown.mov"
+    with av.open(str(source), "w") as container:
+        picture: Any = container.add_stream("libx264", rate=25)
+        picture.width, picture.height, picture.pix_fmt = 128, 96, "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=48_000, layout="stereo")
+        frame = av.VideoFrame.from_ndarray(numbered_picture(1), format="rgb24")
+        frame.pts = 0
+        container.mux(picture.encode(frame))
+        container.mux(picture.encode(None))
+        play(container, sound, 5, 960, "s16")
+    source.write_bytes(source.read_bytes().replace(b"sowt", b"zzzz"))
+    notes = rewrite(source, tmp_path / "out.mkv")
+    assert any("audio stream #1 (unknown codec) was left out" in note for note in notes)
