@@ -80,12 +80,27 @@ class DecodedPicture:
         """
         # Another order of the same samples, if any: no value changes.
         native = self._native = ToLayout(self._planar)(self._native)
+        _bound(native)
         if pixels is not self._pixels:
             before, after = (turn_back(each, self._matrix) for each in (self._pixels, pixels))
             if (box := _changed_box(before, after)) is not None:
                 _draw(native, before, after, box)
             self._pixels = pixels
         return native
+
+
+def _bound(native: av.VideoFrame) -> None:
+    """Keep samples within their depth: where a file is damaged decoders leave others, on which
+    an encoder ends the whole process.
+    """
+    bits = native.format.components[0].bits
+    if bits in (8, 16):
+        return
+    for index in range(len(native.planes)):
+        if _samples(native, index).max() >= 2**bits:
+            native.make_writable()
+            samples = _samples(native, index)
+            np.minimum(samples, 2**bits - 1, out=samples)
 
 
 def _changed_box(before: UInt8Array, after: UInt8Array) -> tuple[int, int, int, int] | None:

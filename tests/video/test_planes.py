@@ -174,6 +174,16 @@ def test_a_deep_picture_keeps_what_eight_bits_cannot_say() -> None:
     )
 
 
+def test_samples_beyond_their_depth_are_bounded() -> None:
+    frame = noise("yuv420p10le", 1)
+    pixels = ToRgb()(frame)
+    for plane in frame.planes:
+        np.frombuffer(plane, "<u2")[7] = 0x8080  # what a decoder leaves where packets are lost
+    picture = DecodedPicture.of(frame, pixels, IDENTITY)
+    assert picture is not None
+    assert [int(plane.max()) for plane in samples_of(picture.showing(pixels))] == [1023] * 3
+
+
 def test_ten_levels_of_grey_are_ten_levels_of_luma() -> None:
     limited = rgb_to_yuv(1, 720, 1280, 8, is_full=False) @ [10, 10, 10]
     np.testing.assert_allclose(limited, [10 * 219 / 255, 0, 0], atol=1e-5)
