@@ -53,6 +53,8 @@ class Frame:
     pixels: UInt8Array  # [H, W, 3] RGB, upright
     pts: int
     time_base: Fraction
+    # What ``pixels`` were made of, for whoever writes them: only the room video/ looks inside.
+    decoded: object | None = None
 
     def __post_init__(self) -> None:
         check_pixels("Frame.pixels", self.pixels)

@@ -163,7 +163,7 @@ CodecOption = Annotated[
     str,
     typer.Option(
         "--codec",
-        metavar="auto|h264|hevc|av1|vp9|ffv1",
+        metavar="auto|h264|hevc|av1|vp9|prores|ffv1",
         help="How to compress the picture; auto goes by the name of OUTPUT.",
     ),
 ]
@@ -182,7 +182,7 @@ PresetOption = Annotated[
         "--preset",
         metavar="NAME",
         help="How hard the codec tries to make the file small: ultrafast to veryslow for h264 and "
-        "hevc, a number (small is slow) for av1 and vp9.",
+        "hevc, a number (small is slow) for av1 and vp9, proxy to 4444xq for prores.",
     ),
 ]
 OverwriteOption = Annotated[

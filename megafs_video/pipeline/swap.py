@@ -20,6 +20,7 @@ from megafs_video.pipeline.stage import StageClock, chain
 from megafs_video.values import FrameFaces, SwappedCrop
 from megafs_video.video.probe import VideoInfo, probe
 from megafs_video.video.read import ReadLog, read_frames
+from megafs_video.video.still import StillWriter, is_still
 from megafs_video.video.write import VideoWriter, check_output
 
 _DEFAULTS = SwapOptions()
@@ -105,18 +106,7 @@ def _swap(
     frames = read_frames(info.path, **span, log=log)
     stream = chain(build_stages(cast, options), frames, clock)
     writing_seconds = 0.0
-    with (
-        VideoWriter(
-            output,
-            like=info.path,
-            codec=options.codec,
-            quality=options.quality,
-            preset=options.preset,
-            overwrite=options.overwrite,
-            **span,
-        ) as writer,
-        closing(stream),
-    ):
+    with _writer(output, info, options) as writer, closing(stream):
         for item in stream:
             before_write = perf_counter()
             writer.write(item.frame)
@@ -146,6 +136,21 @@ def _swap(
             "threads": torch.get_num_threads(),
         },
         notes=(*_damage(log), *writer.notes),
+    )
+
+
+def _writer(output: Path, info: VideoInfo, options: SwapOptions) -> VideoWriter | StillWriter:
+    if is_still(output):
+        return StillWriter(output, overwrite=options.overwrite)
+    return VideoWriter(
+        output,
+        like=info.path,
+        codec=options.codec,
+        quality=options.quality,
+        preset=options.preset,
+        start_seconds=options.start_seconds,
+        end_seconds=options.end_seconds,
+        overwrite=options.overwrite,
     )
 
 
@@ -182,10 +187,11 @@ def _no_face(info: VideoInfo, options: SwapOptions, num_frames: int) -> str:
 
 
 def _damage(log: ReadLog) -> tuple[str, ...]:
-    """What was wrong with the target, one sentence each."""
+    """What had to be mended in the target, one sentence each."""
     counts = {
         "damaged packets were skipped": log.num_damaged_packets,
         "frames were damaged in part": log.num_concealed_frames,
         "frames had no usable time of their own": log.num_repaired_times,
+        "frames were interlaced; they were made progressive": log.num_deinterlaced_frames,
     }
     return tuple(f"{number} {what}" for what, number in counts.items() if number)

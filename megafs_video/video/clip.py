@@ -1,6 +1,6 @@
 """One open video: its picture stream, decoded forward from the start or from any time.
 
-The only place that opens, seeks and decodes. Times are exact on every container because a
+The only place that seeks and decodes pictures. Times are exact on every container because a
 seek is only ever a hint: decoding starts at a key frame that is *shown* no later than the
 wanted time, found by seeking earlier and earlier, and goes forward by timestamps.
 """
@@ -15,20 +15,16 @@ from types import TracebackType
 from typing import NamedTuple
 
 import av
-from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from megafs_video.errors import (
-    DamagedVideoError,
-    InputNotFoundError,
-    NoVideoStreamError,
-    VideoError,
-)
+from megafs_video.errors import DamagedVideoError, VideoError
 from megafs_video.values import Frame
 from megafs_video.video.colour import ToRgb
+from megafs_video.video.fields import progressive
+from megafs_video.video.media import MAX_FRAME_PIXELS, open_container, picture_stream
 from megafs_video.video.orientation import display_matrix, turn_upright
+from megafs_video.video.planes import DecodedPicture
 
 # Two ways to write one second: a float such as 0.1 is not the fraction 1/10 that a stream
 # counts in, so a time may miss a frame's by this much and still mean it.
@@ -54,6 +50,7 @@ class ReadLog:
     num_damaged_packets: int = 0  # could not be read or decoded, or are missing at the end
     num_concealed_frames: int = 0  # handed out, but the decoder had to fill in parts
     num_repaired_times: int = 0  # frames without a usable timestamp of their own
+    num_deinterlaced_frames: int = 0  # consisted of two moments, of which one was kept
 
 
 class TimedFrame(NamedTuple):
@@ -62,58 +59,6 @@ class TimedFrame(NamedTuple):
     native: av.VideoFrame
     pts: int  # strictly rising, in time_base of the stream
     duration: int  # at least 1; what the stream says, else one nominal frame
-
-
-def open_container(path: Path) -> InputContainer:
-    """Open a media file for reading.
-
-    InputNotFoundError: no such file, or it may not be read. VideoError: not a video;
-    DamagedVideoError: one that is cut off or damaged.
-    """
-    if path.is_dir():
-        raise VideoError(f"{path} is not a video but a folder; name a file in it")
-    try:
-        return av.open(str(path), "r", metadata_errors="replace")
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputNotFoundError(f"{path} does not exist; check the name") from error
-    except PermissionError as error:
-        raise InputNotFoundError(f"{path} may not be read; check its permissions") from error
-    except av.FFmpegError as error:
-        if _begins_like_a_video(path):
-            raise DamagedVideoError(
-                f"{path} is a video, but cut off before its index or damaged "
-                f"({error.strerror}); copy or export it again"
-            ) from error
-        raise VideoError(f"{path} is not a video ({error.strerror}); name a clip") from error
-
-
-def _begins_like_a_video(path: Path) -> bool:
-    """Whether the first bytes are those of MP4 and MOV, Matroska, AVI, FLV, MPEG-TS or Ogg."""
-    with path.open("rb") as file:
-        head = file.read(12)
-    starts = (b"\x1a\x45\xdf\xa3", b"FLV", b"\x47\x40", b"OggS")
-    is_avi = head[:4] == b"RIFF" and head[8:] == b"AVI "
-    return (
-        head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide")
-        or is_avi
-        or head.startswith(starts)
-    )
-
-
-def picture_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The stream to work on: the first default video stream, else the first; never cover art."""
-    streams = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & Disposition.attached_pic
-    ]
-    if not streams:
-        raise NoVideoStreamError(f"{path} has no video stream; name a clip with pictures in it")
-    by_default = [stream for stream in streams if stream.disposition & Disposition.default]
-    stream = (by_default or streams)[0]
-    if stream.codec_context is None:
-        raise VideoError(f"{path} uses a video codec that is not known here; convert it to H.264")
-    return stream
 
 
 class Clip:
@@ -129,6 +74,7 @@ class Clip:
         self.log = log if log is not None else ReadLog()
         self._to_rgb = ToRgb()
         self._matrix_by_rotation: dict[int, tuple[int, ...]] = {}
+        self._size: tuple[int, int] | None = None  # width and height, as stored
         self._run: Generator[TimedFrame, None, None] = (_ for _ in ())
         self._open()
 
@@ -185,7 +131,9 @@ class Clip:
         if native.rotation not in self._matrix_by_rotation:
             self._matrix_by_rotation[native.rotation] = display_matrix(native)
         matrix = self._matrix_by_rotation[native.rotation]
-        return Frame(turn_upright(self._to_rgb(native), matrix), timed.pts, self.time_base)
+        pixels = turn_upright(self._to_rgb(native), matrix)
+        decoded = DecodedPicture.of(native, pixels, matrix)
+        return Frame(pixels, timed.pts, self.time_base, decoded)
 
     def frames(self, from_pts: int | None = None) -> Generator[TimedFrame, None, None]:
         """Frames in the order in which they are shown; closes the run before it, if any.
@@ -261,7 +209,7 @@ class Clip:
         """Give each frame the time that it is shown at, by the rule in the class's docstring."""
         next_pts = 0
         last_pts: int | None = None
-        for native in natives:
+        for native in progressive(natives, self.time_base):
             pts = self._stated_pts(native)
             if pts is None:
                 self.log.num_repaired_times += 1
@@ -288,7 +236,24 @@ class Clip:
                 continue
             for native in natives:
                 self.log.num_concealed_frames += native.is_corrupt
+                self.log.num_deinterlaced_frames += native.interlaced_frame
+                self._check_size(native)
                 yield native
+
+    def _check_size(self, native: av.VideoFrame) -> None:
+        size = (native.width, native.height)
+        if native.width * native.height > MAX_FRAME_PIXELS:
+            raise VideoError(
+                f"{self.path} has pictures of {native.width}x{native.height}, more than "
+                f"{MAX_FRAME_PIXELS:,} pixels; make it smaller"
+            )
+        if self._size is None:
+            self._size = size
+        if size != self._size:
+            raise VideoError(
+                f"{self.path} changes its size from {self._size[0]}x{self._size[1]} to "
+                f"{size[0]}x{size[1]} on the way; cut it there and swap the parts"
+            )
 
     def _packets(self, *, is_whole: bool) -> Iterator[Packet[VideoStream] | None]:
         """The stream's packets, then None; reading goes on behind a damaged place."""

@@ -13,13 +13,19 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from megafs_video.errors import VideoError
-from megafs_video.values import UInt8Array
+from megafs_video.values import FloatArray, UInt8Array
 
 RGB, BT709, UNSPECIFIED, BT601 = 0, 1, 2, 6
 LIMITED, FULL = 1, 2
 
 # H.273 matrix -> swscale's table. YCgCo, ICtCp and the rest have none: refuse, do not guess.
 _SWSCALE_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+
+# H.273 matrix -> weights of red and blue in luma.
+_LUMA_WEIGHTS = {
+    **{1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114)},
+    **{7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)},
+}
 
 # Without these flags swscale takes shortcuts that darken luma by one level in every round trip.
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
@@ -112,14 +118,72 @@ class ToYuv:
             dst_color_range=tags.range or LIMITED,
             interpolation=_TO_YUV,
         )
-        frame.colorspace = tags.matrix
-        frame.color_range = tags.range
-        frame.color_primaries = tags.primaries
-        frame.color_trc = tags.transfer
-        return frame
+        return tag(frame, tags)
+
+
+class ToLayout:
+    """Turns YUV frames into another YUV format: depth and subsampling change, colours do not."""
+
+    def __init__(self, pixel_format: str) -> None:
+        self._reformatter = VideoReformatter()
+        self._pixel_format = pixel_format
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The very same frame if it is in the format already."""
+        if frame.format.name == self._pixel_format:
+            return frame
+        tags = tags_of(frame)
+        matrix = _swscale_matrix(tags.matrix, frame.height, frame.width)
+        converted = self._reformatter.reformat(
+            frame,
+            format=self._pixel_format,
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
+            src_color_range=tags.range or LIMITED,
+            dst_color_range=tags.range or LIMITED,
+            interpolation=_TO_YUV,
+        )
+        return tag(converted, tags)
+
+
+def tag(frame: av.VideoFrame, tags: ColourTags) -> av.VideoFrame:
+    """The same frame, which now says of its colours what ``tags`` say."""
+    frame.colorspace = tags.matrix
+    frame.color_range = tags.range
+    frame.color_primaries = tags.primaries
+    frame.color_trc = tags.transfer
+    return frame
+
+
+def rgb_to_yuv(matrix: int, height: int, width: int, bits: int, *, is_full: bool) -> FloatArray:
+    """What one level of R', G' and B' (columns, 0 to 255) adds to Y', Cb and Cr (rows): [3, 3].
+
+    H.273, equations 38 to 44, without the offsets: Y' and both differences of ``bits`` bits.
+    VideoError: the matrix has no known conversion.
+
+    >>> round(float(255 * rgb_to_yuv(BT709, 720, 1280, 10, is_full=True)[0].sum()))  # white
+    1023
+    """
+    red, blue = _LUMA_WEIGHTS[_known_matrix(matrix, height, width)]
+    luma = np.array([red, 1 - red - blue, blue])
+    rows = np.stack(
+        [
+            luma,
+            (np.array([0.0, 0.0, 1.0]) - luma) / (2 - 2 * blue),
+            (np.array([1.0, 0.0, 0.0]) - luma) / (2 - 2 * red),
+        ]
+    )
+    if is_full:
+        return np.asarray(rows * (2**bits - 1) / 255, np.float32)
+    spans = np.array([[219.0], [224.0], [224.0]]) * 2 ** (bits - 8)
+    return np.asarray(rows * spans / 255, np.float32)
 
 
 def _swscale_matrix(matrix: int, height: int, width: int) -> int:
+    return _SWSCALE_MATRIX[_known_matrix(matrix, height, width)]
+
+
+def _known_matrix(matrix: int, height: int, width: int) -> int:
     if matrix in (RGB, UNSPECIFIED):
         matrix = matrix_by_size(height, width)
     if matrix not in _SWSCALE_MATRIX:
@@ -127,4 +191,4 @@ def _swscale_matrix(matrix: int, height: int, width: int) -> int:
             f"the video's colour matrix (H.273 code {matrix}) cannot be converted to RGB; "
             "convert the clip to BT.709 first"
         )
-    return _SWSCALE_MATRIX[matrix]
+    return matrix

@@ -17,12 +17,34 @@ from megafs_video.values import UInt8Array
 IDENTITY = (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 
 
+def side_data_of(frame: av.VideoFrame) -> Mapping[str, Any]:
+    """What a decoded frame carries beside its samples, by FFmpeg's name.
+
+    Empty if there is a kind among it that PyAV has no name for (EXIF in photographs): it then
+    refuses to show any.
+    """
+    try:
+        return cast(Mapping[str, Any], frame.side_data)
+    except ValueError:
+        return {}
+
+
 def display_matrix(frame: av.VideoFrame) -> tuple[int, ...]:
-    """The nine numbers that a decoded frame carries; the identity if it carries none."""
-    side_data = cast(Mapping[str, Any], frame.side_data)
-    if "DISPLAYMATRIX" not in side_data:
-        return IDENTITY
-    return tuple(np.frombuffer(bytes(side_data["DISPLAYMATRIX"]), "<i4").tolist())
+    """The nine numbers that a decoded frame carries, or those of its angle without mirroring."""
+    side_data = side_data_of(frame)
+    if "DISPLAYMATRIX" in side_data:
+        return tuple(np.frombuffer(bytes(side_data["DISPLAYMATRIX"]), "<i4").tolist())
+    return _turn(frame.rotation)
+
+
+def _turn(degrees: int) -> tuple[int, ...]:
+    """A turn counterclockwise, to the nearest quarter.
+
+    >>> _turn(0) == IDENTITY, clockwise_degrees(_turn(-90))
+    (True, 90)
+    """
+    cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[round(degrees / 90) % 4]
+    return (cos << 16, -sin << 16, 0, sin << 16, cos << 16, 0, 0, 0, 1 << 30)
 
 
 def is_transposed(matrix: Sequence[int]) -> bool:
@@ -61,8 +83,25 @@ def turn_upright(pixels: UInt8Array, matrix: Sequence[int]) -> UInt8Array:
     """
     if is_transposed(matrix):
         pixels = pixels.swapaxes(0, 1)
+    return np.ascontiguousarray(_flip(pixels, matrix))
+
+
+def turn_back(pixels: UInt8Array, matrix: Sequence[int]) -> UInt8Array:
+    """The inverse of ``turn_upright``: an upright picture as the stream stores it, contiguous.
+
+    >>> phone = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
+    >>> stored = np.arange(72, dtype=np.uint8).reshape(4, 6, 3)
+    >>> np.array_equal(turn_back(turn_upright(stored, phone), phone), stored)
+    True
+    """
+    pixels = _flip(pixels, matrix)
+    return np.ascontiguousarray(pixels.swapaxes(0, 1) if is_transposed(matrix) else pixels)
+
+
+def _flip(pixels: UInt8Array, matrix: Sequence[int]) -> UInt8Array:
+    """Upright axes, run back where the matrix says so."""
+    if is_transposed(matrix):
         x_runs_back, y_runs_back = matrix[3] < 0, matrix[1] < 0
     else:
         x_runs_back, y_runs_back = matrix[0] < 0, matrix[4] < 0
-    pixels = pixels[:: -1 if y_runs_back else 1, :: -1 if x_runs_back else 1]
-    return np.ascontiguousarray(pixels)
+    return pixels[:: -1 if y_runs_back else 1, :: -1 if x_runs_back else 1]

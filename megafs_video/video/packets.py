@@ -8,7 +8,7 @@ from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
 
-from megafs_video.video.clip import open_container
+from megafs_video.video.media import open_container
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,7 @@ from av.stream import AttachmentStream, Disposition, Stream
 from av.subtitles.codeccontext import SubtitleCodecContext
 from av.subtitles.stream import SubtitleStream
 
-from megafs_video.video.clip import open_container, picture_stream
+from megafs_video.video.media import open_container, picture_stream
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # exists for the type checker only
@@ -48,6 +49,7 @@ class Passthrough:
         end_seconds: float | None,
         notes: list[str],
     ) -> None:
+        self._like = like
         self._container = open_container(like)
         self._output = output
         self._subtitle_codec = subtitle_codec
@@ -60,8 +62,7 @@ class Passthrough:
             if stream.index != self.picture.index:
                 self._add(stream)
         self._copy_about()
-        # An MP4 holds times before zero; the others are told of once.
-        self._may_be_early = output.format.name in ("mp4", "mov")
+        self.early: str | None = None  # what begins before zero, and by how much
         self._packets = self._read()
         self._waiting: Packet[Stream] | None = next(self._packets, None)
 
@@ -88,21 +89,46 @@ class Passthrough:
         if isinstance(stream, AttachmentStream):
             self._attach(stream)
             return
-        if stream.type == "data":
-            # The chapters of an MP4 are text in such a stream; they are carried as chapters.
-            if not (stream.name == "bin_data" and self._container.chapters()):
-                self._leave_out(stream)
+        if stream.type == "data" and self._is_rewritten(stream):
             return
-        try:
+        if self._can_hold(stream):
             copy = self._output.add_stream_from_template(stream, opaque=True)
-        except ValueError:
-            if not isinstance(stream, SubtitleStream) or stream.name not in _TEXT_SUBTITLES:
-                self._leave_out(stream)
-                return
+        elif isinstance(stream, SubtitleStream) and codec_of(stream) in _TEXT_SUBTITLES:
             copy = self._convert(stream)
+        else:
+            self._leave_out(stream)
+            return
         copy.metadata.update(stream_metadata(stream))
         copy.disposition = stream.disposition
         self._copies[stream.index] = copy
+
+    def _is_rewritten(self, stream: Stream) -> bool:
+        """Whether the muxer makes such a stream anew: chapters as text, and a time code."""
+        is_chapters = codec_of(stream) == "bin_data" and bool(self._container.chapters())
+        return is_chapters or "timecode" in stream.metadata
+
+    def _can_hold(self, stream: Stream) -> bool:
+        """Whether the output's kind of file can hold a stream: tried with it alone, in memory.
+
+        Some muxers refuse a codec when it is added, some when they begin, and some not before
+        the end, when all the work is done. Subtitles are not read: they may begin very late.
+        """
+        trial = self._output.format.name
+        try:
+            with (
+                open_container(self._like) as container,
+                av.open(io.BytesIO(), "w", format=trial) as output,
+            ):
+                twin = container.streams[stream.index]
+                copy = output.add_stream_from_template(twin, opaque=True)
+                if stream.type != "subtitle" and (packet := next(container.demux(twin))).size:
+                    packet.stream = copy
+                    output.mux_one(packet)
+                else:
+                    output.start_encoding()
+        except (ValueError, av.FFmpegError):
+            return False
+        return True
 
     def _convert(self, stream: SubtitleStream) -> Stream:
         copy = self._output.add_stream(self._subtitle_codec)
@@ -112,7 +138,7 @@ class Passthrough:
         copy.time_base = stream.time_base
         copy.codec_context.time_base = cast(Fraction, stream.time_base)
         self._notes.append(
-            f"subtitle stream #{stream.index} ({stream.name}) was converted to "
+            f"subtitle stream #{stream.index} ({codec_of(stream)}) was converted to "
             f"{self._subtitle_codec}, as the container cannot hold it"
         )
         return copy
@@ -127,7 +153,7 @@ class Passthrough:
 
     def _leave_out(self, stream: Stream) -> None:
         self._notes.append(
-            f"{stream.type} stream #{stream.index} ({stream.name or 'unknown codec'}) was left "
+            f"{stream.type} stream #{stream.index} ({codec_of(stream)}) was left "
             f"out: {self._output.format.name} cannot hold it; an .mkv output holds the most kinds"
         )
 
@@ -184,7 +210,7 @@ class Passthrough:
                 packet.pts, packet.dts, packet.duration = shift, shift, left
             if end is not None and stream.type == "subtitle" and packet.duration:
                 packet.duration = min(packet.duration, int(end) - packet.pts)
-        if isinstance(stream, SubtitleStream) and stream.name != copy.name:
+        if isinstance(stream, SubtitleStream) and codec_of(stream) != codec_of(copy):
             encoder = cast(SubtitleStream, copy).codec_context
             if (converted := _converted(packet, stream, encoder)) is None:
                 return None
@@ -192,19 +218,22 @@ class Passthrough:
         if shift and not is_cover:
             packet.pts = None if packet.pts is None else packet.pts - shift
             packet.dts = None if packet.dts is None else packet.dts - shift
-        self._note_early(packet)
+        if stream.type == "data" and not packet.duration:
+            packet.duration = 1  # a last packet that lasts no time is cut off by an edit list
+        self._see_early(packet)
         packet.stream = copy
         return packet
 
-    def _note_early(self, packet: Packet[Any]) -> None:
-        """Say once that the muxer is about to move everything, as it cannot start before zero."""
-        if self._may_be_early or packet.pts is None or packet.pts >= 0:
-            return
-        self._may_be_early = True
-        self._notes.append(
-            f"{packet.stream.type} begins {float(-packet.pts * packet.time_base):.3f} s before 0, "
-            f"which {self._output.format.name} cannot hold: all streams were moved by that"
-        )
+    def _see_early(self, packet: Packet[Any]) -> None:
+        """Remember the first stream that begins before zero: not every muxer can write that."""
+        if self.early is None and packet.pts is not None and packet.pts < 0:
+            early_seconds = float(-packet.pts * packet.time_base)
+            self.early = f"{packet.stream.type} begins {early_seconds:.3f} s before 0"
+
+
+def codec_of(stream: Stream) -> str:
+    """FFmpeg's name of a stream's codec; one that it does not know has no such attribute."""
+    return getattr(stream, "name", None) or "unknown codec"
 
 
 def stream_metadata(stream: Stream) -> dict[str, str]:

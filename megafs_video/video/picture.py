@@ -21,6 +21,7 @@ _WRITE_OPTIONS: dict[str, dict[str, int | str]] = {
     ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
     ".webp": {"format": "WEBP", "quality": 95},
 }
+PICTURE_SUFFIXES = tuple(_WRITE_OPTIONS)
 
 
 def read_picture(path: Path) -> UInt8Array:
@@ -29,17 +30,16 @@ def read_picture(path: Path) -> UInt8Array:
     InputNotFoundError: no such file. PictureError: not a picture, damaged, or too large.
     """
     try:
-        # Pillow warns of large pictures by its own limit; ours is checked below, before decoding.
+        # Pillow warns of large pictures by a limit of its own, and of damage that it got past.
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(path)
-        with picture:
-            if picture.width * picture.height > MAX_PICTURE_PIXELS:
-                raise PictureError(
-                    f"{path} is {picture.width}x{picture.height} pixels, more than "
-                    f"{MAX_PICTURE_PIXELS:,}; make it smaller"
-                )
-            return _to_rgb(ImageOps.exif_transpose(picture))
+            warnings.simplefilter("ignore")
+            with Image.open(path) as picture:
+                if picture.width * picture.height > MAX_PICTURE_PIXELS:
+                    raise PictureError(
+                        f"{path} is {picture.width}x{picture.height} pixels, more than "
+                        f"{MAX_PICTURE_PIXELS:,}; make it smaller"
+                    )
+                return _to_rgb(ImageOps.exif_transpose(picture))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputNotFoundError(f"{path} does not exist; check the name") from error
     except PermissionError as error:

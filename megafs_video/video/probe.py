@@ -10,7 +10,9 @@ from pathlib import Path
 from megafs_video.errors import TimeRangeError
 from megafs_video.video.clip import Clip
 from megafs_video.video.colour import UNSPECIFIED, tags_of
+from megafs_video.video.grading import UNGRADED, Grading, grading_of
 from megafs_video.video.orientation import (
+    IDENTITY,
     clockwise_degrees,
     display_matrix,
     is_mirrored,
@@ -49,6 +51,8 @@ class VideoInfo:
     bits_per_component: int = 8
     is_mirrored: bool = False
     sample_aspect_ratio: Fraction | None = None  # of the upright picture; None is square
+    display_matrix: tuple[int, ...] = IDENTITY  # ``orientation.py`` explains it
+    grading: Grading = UNGRADED
 
 
 def probe(path: Path) -> VideoInfo:
@@ -63,7 +67,8 @@ def probe(path: Path) -> VideoInfo:
         matrix = display_matrix(first.native)
         tags = tags_of(first.native)
         height, width = first.native.height, first.native.width
-        aspect = stream.codec_context.sample_aspect_ratio or Fraction(1)
+        aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+        aspect = aspect or Fraction(1)
         if is_transposed(matrix):
             height, width, aspect = width, height, 1 / aspect
         if stream.duration is not None:
@@ -110,6 +115,8 @@ def probe(path: Path) -> VideoInfo:
             bits_per_component=max(part.bits for part in first.native.format.components),
             is_mirrored=is_mirrored(matrix),
             sample_aspect_ratio=None if aspect == 1 else aspect,
+            display_matrix=matrix,
+            grading=grading_of(first.native),
         )
 
 

@@ -13,12 +13,18 @@ from megafs_video.errors import CodecError, OutputError
 from megafs_video.values import Frame
 from megafs_video.video.clip import packet_duration
 from megafs_video.video.encoders import PLANNING_RATE, Encoding, choose_encoding
+from megafs_video.video.grading import UNGRADED
 from megafs_video.video.landing import Landing, check_landing, output_error
 from megafs_video.video.movie import MovieFile
-from megafs_video.video.probe import check_time_range, probe
+from megafs_video.video.planes import bits_of, has_alpha, planar_format
+from megafs_video.video.probe import VideoInfo, check_time_range, probe
+from megafs_video.video.still import is_still
 
-# H.273 transfer functions of high dynamic range: PQ and HLG.
-_HDR_TRANSFERS = (16, 18)
+# Decoded with the colour of what is transparent being white, as browsers show it.
+_LAID_ON_WHITE = frozenset({"gif"})
+
+# How formats call their subsampling, and people.
+_SUBSAMPLINGS = {"420p": "4:2:0", "422p": "4:2:2", "444p": "4:4:4", "440p": "4:4:0"}
 
 
 def check_output(
@@ -29,7 +35,7 @@ def check_output(
     quality: float | None = None,
     preset: str | None = None,
     overwrite: bool = False,
-) -> Encoding:
+) -> None:
     """Check all that can be known of an output before any work is done for it.
 
     OutputError: the output exists (unless ``overwrite``), is the input itself, or its folder is
@@ -37,11 +43,35 @@ def check_output(
     the container or the clip's size. InputNotFoundError, VideoError: ``like`` is no clip.
     """
     info = probe(like)
+    _check_place(output, like, overwrite=overwrite)
+    if not is_still(output):
+        _encoding_for(info, output, codec, quality, preset)
+    elif info.num_frames not in (None, 1):
+        raise CodecError(
+            f"{output} is a picture, but {like} has {info.num_frames} frames; name a video, such "
+            "as .mp4, or swap one frame with: megafs-video preview"
+        )
+
+
+def _check_place(output: Path, like: Path, *, overwrite: bool) -> None:
     if output.exists() and output.samefile(like):
         raise OutputError(f"{output} is the input itself; choose another name")
     check_landing(output, overwrite=overwrite)
-    encoding = choose_encoding(output, codec, quality, preset)
+
+
+def _encoding_for(
+    info: VideoInfo, output: Path, codec: str, quality: float | None, preset: str | None
+) -> Encoding:
+    """How a clip's pictures are written; CodecError as in ``check_output``."""
+    like_format = planar_format(info.pixel_format)
+    encoding = choose_encoding(output, codec, quality, preset, like_format or "yuv420p")
     encoding.check_size(info.height, info.width)
+    is_seen_through = has_alpha(info.pixel_format) and info.codec not in _LAID_ON_WHITE
+    if is_seen_through and not has_alpha(encoding.pixel_format(info.height, info.width)):
+        raise CodecError(
+            f"{info.path} has transparent parts ({info.pixel_format}), which {encoding.codec.name} "
+            "cannot keep; use prores in a .mov or ffv1 in an .mkv, or flatten the clip first"
+        )
     return encoding
 
 
@@ -51,8 +81,9 @@ class VideoWriter:
     Used in a ``with``: the file appears under its name when the block ends well, and nothing
     is left behind when it does not (Ctrl-C included). Frames keep their pts and time base, so
     a variable rate stays one; with ``start_seconds`` every stream is moved back by the time of
-    the first frame written. Pictures are written upright and without a rotation flag, so that
-    players show the same. Colour tags are the input's, and the conversion follows them.
+    the first frame written. Pictures are stored as the input stores them, with its rotation flag,
+    colour tags and pixel format (the nearest that the encoder takes), and only what changed in a
+    frame's pixels is drawn into the planes it was decoded to.
 
     ``start_seconds`` and ``end_seconds`` are those given to ``read_frames``: they say which
     part of the sound belongs to the frames. What could not be kept is told in ``notes``.
@@ -75,10 +106,9 @@ class VideoWriter:
     ) -> None:
         check_time_range(start_seconds, end_seconds)
         self.notes: list[str] = []
-        self._encoding = check_output(
-            output, like=like, codec=codec, quality=quality, preset=preset, overwrite=overwrite
-        )
         self._info = probe(like)
+        _check_place(output, like, overwrite=overwrite)
+        self._encoding = _encoding_for(self._info, output, codec, quality, preset)
         self._is_cut = start_seconds is not None
         self._end_seconds = end_seconds
         self._landing = Landing(output, overwrite=overwrite)
@@ -126,18 +156,9 @@ class VideoWriter:
             self._held = frame
 
     def _open(self, first: Frame) -> MovieFile:
-        info = self._info
+        info, encoding = self._info, self._encoding
         height, width = first.pixels.shape[:2]
-        pixel_format = self._encoding.pixel_format(height, width)
-        if pixel_format == "yuv444p":
-            self.notes.append(
-                f"{width}x{height} is odd, so colour is stored whole (4:4:4), which some players "
-                "do not show; vp9 and av1 store odd sizes in 4:2:0"
-            )
-        if info.bits_per_component > 8:
-            self.notes.append(f"{info.bits_per_component}-bit pictures were written with 8 bits")
-        if info.color_transfer in _HDR_TRANSFERS:
-            self.notes.append("the HDR metadata of the screen it was graded on was left out")
+        self.notes += _losses(info, encoding, encoding.pixel_format(height, width))
         return MovieFile(
             self._landing.hidden_path,
             self._encoding,
@@ -150,7 +171,7 @@ class VideoWriter:
 
     def _encode_held(self, duration: int) -> None:
         assert self._file is not None and self._held is not None
-        self._file.encode(self._held.pixels, self._held.pts, duration)
+        self._file.encode(self._held, duration)
 
     def _finish(self) -> None:
         if self._held is None:
@@ -187,3 +208,32 @@ class VideoWriter:
                 f"{self._landing.path} could not be written as {self._encoding.codec.name} "
                 f"({error.strerror}); try another --codec or suffix"
             ) from error
+
+
+def _losses(info: VideoInfo, encoding: Encoding, pixel_format: str) -> list[str]:
+    """What of the pictures an encoder cannot hold, one sentence each."""
+    losses = []
+    name, like = encoding.codec.name, planar_format(info.pixel_format)
+    if like is None:
+        losses.append(
+            f"{info.pixel_format} pictures were converted to {pixel_format}: colours were rounded"
+        )
+        like = pixel_format
+    if bits_of(pixel_format) < info.bits_per_component:
+        losses.append(
+            f"{info.bits_per_component}-bit pictures were written with {bits_of(pixel_format)} bits"
+        )
+    if pixel_format != encoding.codec.closest_format(encoding.like_format):
+        losses.append(
+            f"{info.width}x{info.height} is odd, so colour is stored whole (4:4:4), which some "
+            "players do not show; vp9 and av1 store odd sizes in 4:2:0"
+        )
+    elif (was := _subsampling(like)) != (now := _subsampling(pixel_format)):
+        losses.append(f"colour in {was} was written as {now}, which {name} takes")
+    if info.grading != UNGRADED and encoding.codec.grading_style is None:
+        losses.append("the HDR metadata of the screen it was graded on was left out")
+    return losses
+
+
+def _subsampling(pixel_format: str) -> str:
+    return next((said for end, said in _SUBSAMPLINGS.items() if end in pixel_format), pixel_format)

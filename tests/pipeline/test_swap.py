@@ -27,7 +27,7 @@ from megafs_video.pipeline.options import SwapOptions
 from megafs_video.pipeline.report import Progress
 from megafs_video.pipeline.swap import swap_video
 from megafs_video.values import UInt8Array
-from megafs_video.video.picture import write_picture
+from megafs_video.video.picture import read_picture, write_picture
 from tests.pipeline.fakes import FakeModel, draw, make_finders, write_clip
 
 SOURCE = draw([(80, 60, 220)])
@@ -97,6 +97,24 @@ def test_all_faces_are_swapped_if_asked(tmp_path: Path) -> None:
 
 
 RED, BLUE = (255, 130, 130), (130, 130, 255)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_a_photograph_can_be_the_target(tmp_path: Path, suffix: str) -> None:
+    photo = tmp_path / f"photo{suffix}"
+    write_picture(photo, walk()[0])
+    report = swap(photo, tmp_path / "out.png")
+    before, after = decoded(photo)[0][1], read_picture(tmp_path / "out.png")
+    assert (report.frames, report.tracks) == (1, 1)
+    np.testing.assert_array_equal(after[:30], before[:30])  # above the face
+    assert (after[50:70, 40:60] != before[50:70, 40:60]).any()
+    check_nothing_is_left(tmp_path, photo.name, "out.png")
+
+
+def test_a_film_does_not_fit_into_a_picture(tmp_path: Path, target: Path) -> None:
+    with pytest.raises(CodecError, match=r"out\.png is a picture, but .* has 12 frames"):
+        swap(target, tmp_path / "out.png")
+    check_nothing_is_left(tmp_path, "target.mp4")
 
 
 def test_only_the_person_of_the_reference_is_swapped(tmp_path: Path) -> None:

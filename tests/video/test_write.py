@@ -14,6 +14,7 @@ import pytest
 
 from megafs_video.errors import CodecError, DiskFullError, OutputError, TimeRangeError
 from megafs_video.values import Frame
+from megafs_video.video.grading import X265, Grading
 from megafs_video.video.movie import MovieFile
 from megafs_video.video.probe import probe
 from megafs_video.video.read import read_frames
@@ -238,13 +239,19 @@ def test_chapters_and_metadata_go_along(tmp_path: Path) -> None:
         assert chapters_in(container) == [(0, 0.6, "two")]
 
 
-def test_a_phone_clip_is_written_upright_without_its_flag(tmp_path: Path) -> None:
-    source = make_clip(tmp_path / "phone.mp4", 4, rotation_degrees=-90, has_sound=True)
-    rewrite(source, tmp_path / "out.mp4")
-    before, after = probe(source), probe(tmp_path / "out.mp4")
-    assert (before.rotation_degrees, after.rotation_degrees) == (90, 0)
-    assert (after.width, after.height) == (before.width, before.height) == (96, 128)
-    shown = zip(read_frames(source), read_frames(tmp_path / "out.mp4"), strict=True)
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
+@pytest.mark.parametrize(("degrees", "is_flipped"), [(-90, False), (180, False), (90, True)])
+def test_a_phone_clip_is_stored_as_it_was_and_keeps_its_flag(
+    tmp_path: Path, suffix: str, degrees: int, is_flipped: bool
+) -> None:
+    source = make_clip(
+        tmp_path / "phone.mp4", 3, rotation_degrees=degrees, is_flipped=is_flipped, has_sound=True
+    )
+    rewrite(source, tmp_path / f"out{suffix}", preset="8" if suffix == ".webm" else "ultrafast")
+    before, after = probe(source), probe(tmp_path / f"out{suffix}")
+    assert after.display_matrix == before.display_matrix
+    assert (after.width, after.height) == (before.width, before.height)
+    shown = zip(read_frames(source), read_frames(tmp_path / f"out{suffix}"), strict=True)
     for old, new in shown:
         assert np.abs(old.pixels.astype(int) - new.pixels).mean() < 3
 
@@ -272,9 +279,105 @@ def test_an_odd_size_is_kept_to_the_pixel(
     assert numbers_in(output) == list(range(6))
 
 
-def test_ten_bit_input_is_written_with_eight_and_that_is_noted(tmp_path: Path) -> None:
-    source = make_clip(tmp_path / "deep.mp4", 4, pixel_format="yuv420p10le")
-    assert "10-bit pictures were written with 8 bits" in rewrite(source, tmp_path / "out.mp4")
+@pytest.mark.parametrize(
+    ("suffix", "pixel_format", "codec"),
+    [
+        (".mp4", "yuv420p10le", "hevc"),
+        (".mkv", "yuv422p10le", "hevc"),
+        (".webm", "yuv420p10le", "libdav1d"),
+        (".mp4", "yuv422p", "h264"),
+        (".mov", "yuv444p", "h264"),
+        (".webm", "yuv444p", "vp9"),
+    ],
+)
+def test_depth_and_subsampling_are_kept_by_the_codec_that_suits_them(
+    tmp_path: Path, suffix: str, pixel_format: str, codec: str
+) -> None:
+    source = make_clip(
+        tmp_path / "deep.mkv",
+        4,
+        pixel_format=pixel_format,
+        options={"crf": "5"},
+        pts=range(0, 160, 40),
+        time_base=Fraction(1, 1000),
+    )
+    assert rewrite(source, tmp_path / f"out{suffix}") == []
+    info = probe(tmp_path / f"out{suffix}")
+    assert (info.pixel_format, info.codec) == (pixel_format, codec)
+
+
+def test_what_a_codec_cannot_hold_of_the_pictures_is_noted(tmp_path: Path) -> None:
+    deep = make_clip(tmp_path / "deep.mp4", 4, pixel_format="yuv420p10le")
+    assert rewrite(deep, tmp_path / "a.mp4", codec="vp9") == [
+        "10-bit pictures were written with 8 bits"
+    ]
+    rich = make_clip(tmp_path / "rich.mp4", 4, pixel_format="yuv444p")
+    assert rewrite(rich, tmp_path / "b.mp4", codec="av1") == [
+        "colour in 4:4:4 was written as 4:2:0, which av1 takes"
+    ]
+    few = make_clip(tmp_path / "few.gif", 4, encoder="gif", pixel_format="rgb8")
+    assert rewrite(few, tmp_path / "c.mp4") == [
+        "bgra pictures were converted to yuv420p: colours were rounded"
+    ]
+
+
+def make_anamorphic(path: Path, aspect: Fraction) -> Path:
+    """Three frames whose pixels are not square."""
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = aspect
+        for number in range(3):
+            frame = av.VideoFrame.from_ndarray(numbered_picture(number), format="rgb24")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mp4", "h264"), ("a.mov", "hevc"), ("a.mkv", "h264"), ("a.mp4", "av1"), ("a.mp4", "vp9")],
+)
+def test_pixels_that_are_not_square_stay_so(tmp_path: Path, name: str, codec: str) -> None:
+    source = make_anamorphic(tmp_path / "in.mp4", Fraction(4, 3))
+    notes = rewrite(source, tmp_path / name, codec=codec)
+    assert not any("as wide as high" in note for note in notes)
+    assert probe(tmp_path / name).sample_aspect_ratio == Fraction(4, 3)
+
+
+def test_pixels_that_a_file_cannot_call_oblong_are_noted(tmp_path: Path) -> None:
+    source = make_anamorphic(tmp_path / "in.mp4", Fraction(4, 3))
+    notes = rewrite(source, tmp_path / "out.webm")
+    assert any("pixels are 4/3 as wide as high" in note for note in notes)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+def test_a_graded_clip_stays_hdr(tmp_path: Path, codec: str) -> None:
+    numbers = ["0.68", "0.32", "0.265", "0.69", "0.15", "0.06", "0.3127", "0.329", "0.005", "1000"]
+    grading = Grading(tuple(Fraction(number) for number in numbers), (1000, 400))
+    source = tmp_path / "in.mp4"
+    with av.open(str(source), "w") as container:
+        params = ":".join(["log-level=error", *grading.params(X265)])
+        stream: Any = container.add_stream("libx265", rate=25, options={"x265-params": params})
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p10le"
+        stream.colorspace, stream.color_primaries, stream.color_trc = 9, 9, 16
+        for number in range(3):
+            frame = av.VideoFrame.from_ndarray(numbered_picture(number), format="rgb24")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert rewrite(source, tmp_path / "out.mp4", codec=codec) == []
+    info = probe(tmp_path / "out.mp4")
+    assert (info.color_space, info.color_primaries, info.color_transfer) == (9, 9, 16)
+    assert info.bits_per_component == 10
+    assert info.grading.light == (1000, 400)
+    # AV1 counts in steps of 2^-16 and 2^-8.
+    np.testing.assert_allclose(
+        [float(value) for value in info.grading.mastering],
+        [float(number) for number in numbers],
+        atol=1e-4,
+    )
 
 
 def test_whatever_goes_wrong_leaves_no_file(tmp_path: Path, constant_clip: Path) -> None:
@@ -363,7 +466,7 @@ def test_a_full_disk_is_an_output_error(tmp_path: Path, constant_clip: Path) -> 
 def test_no_space_left_is_an_output_error(
     tmp_path: Path, constant_clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: MovieFile, pixels: object, pts: int, duration: int) -> None:
+    def full(self: MovieFile, frame: Frame, duration: int) -> None:
         raise av.error.OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(MovieFile, "encode", full)

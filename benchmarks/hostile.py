@@ -1,0 +1,164 @@
+"""Does any damaged or malicious file crash, hang or swell our readers?
+
+Run: python -m benchmarks.hostile [--files 600] [--first 0] [--seconds 20] [--gigabytes 2]
+
+Every file of ``tests/hostile.py`` is read and written again in a process of its own, under a
+limit of time and of memory, by everything that opens what a user names: ``probe``,
+``read_frames``, ``frames_at``, ``sound_packets``, ``read_picture`` and ``VideoWriter``. It may
+end well or in a ``MegafsError``; anything else is shown with its number and makes the exit code
+1. With ``--first`` it goes on where another night stopped: the row of files has no end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from megafs_video.errors import MegafsError
+from megafs_video.video.packets import sound_packets
+from megafs_video.video.picture import read_picture
+from megafs_video.video.probe import probe
+from megafs_video.video.read import read_frames
+from megafs_video.video.sample import frames_at
+from megafs_video.video.write import VideoWriter
+from tests.hostile import make_hostile, make_seeds
+
+# A harmed count may promise frames without end: each reader stops here.
+MAX_FRAMES = 200
+WELL, REFUSED, WRONG = 0, 3, 1  # exit codes of the process that reads
+
+
+def main() -> int:
+    """Print what became of the files; 1 if one of them was not survived."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--files", type=int, default=600)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=20.0, help="limit for one file")
+    parser.add_argument("--gigabytes", type=float, default=2.0, help="limit for one file")
+    chosen = parser.parse_args()
+    counts: Counter[str] = Counter()
+    slowest, largest, failures = 0.0, 0, []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        seeds = make_seeds(folder / "seeds")
+        for number in range(chosen.first, chosen.first + chosen.files):
+            path = make_hostile(number, seeds, folder)
+            ending = survive(path, chosen.seconds, chosen.gigabytes)
+            counts[ending.what] += 1
+            slowest, largest = max(slowest, ending.seconds), max(largest, ending.peak_bytes)
+            if ending.what not in ("read", "refused"):
+                failures.append(f"{number} {path.name}: {ending.what}")
+                print(failures[-1], flush=True)
+            path.unlink()
+    table = Table("files", str(chosen.files))
+    for what, count in sorted(counts.items()):
+        table.add_row(what, str(count))
+    table.add_row("slowest, s", f"{slowest:.1f}")
+    table.add_row("largest process, MB", f"{largest / 1e6:.0f}")
+    Console().print(table)
+    return 1 if failures else 0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What became of one file: read, refused, or how it went wrong."""
+
+    what: str
+    seconds: float
+    peak_bytes: int
+
+
+def survive(path: Path, limit_seconds: float, limit_gigabytes: float) -> Ending:
+    """Read a file in a process of its own."""
+    started = time.perf_counter()
+    child = os.fork()
+    if child == 0:
+        os._exit(_read_under_limits(path, limit_gigabytes))
+    while True:
+        found, status, usage = os.wait4(child, os.WNOHANG)
+        seconds = time.perf_counter() - started
+        if found:
+            break
+        if seconds > limit_seconds:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return Ending("hung", seconds, 0)
+        time.sleep(0.005)
+    if os.WIFSIGNALED(status):
+        what = f"crashed ({signal.Signals(os.WTERMSIG(status)).name})"
+    else:
+        what = {WELL: "read", REFUSED: "refused"}.get(os.WEXITSTATUS(status), "failed")
+    return Ending(what, seconds, usage.ru_maxrss * 1024)
+
+
+def _read_under_limits(path: Path, limit_gigabytes: float) -> int:
+    size = int(limit_gigabytes * 1e9)
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    try:
+        return max(_outcome(read, path) for read in READERS)
+    except BaseException:
+        # Whatever it is, it goes no further than this process and is shown once.
+        traceback.print_exc()
+        sys.stderr.flush()
+        return WRONG
+
+
+def _outcome(read: Callable[[Path], None], path: Path) -> int:
+    try:
+        read(path)
+    except MegafsError:
+        return REFUSED
+    return WELL
+
+
+def _read_all(path: Path) -> None:
+    for _ in islice(read_frames(path), MAX_FRAMES):
+        pass
+
+
+def _sample(path: Path) -> None:
+    for _ in frames_at(path, [0.08, 0.0]):
+        pass
+
+
+def _listen(path: Path) -> None:
+    for _ in islice(sound_packets(path), 10 * MAX_FRAMES):
+        pass
+
+
+def _rewrite(path: Path) -> None:
+    output = path.with_name("rewritten.mkv")
+    with suppress(FileNotFoundError):
+        output.unlink()
+    with VideoWriter(output, like=path, codec="h264", preset="ultrafast") as writer:
+        for frame in islice(read_frames(path), MAX_FRAMES):
+            writer.write(frame)
+
+
+READERS: tuple[Callable[[Path], object], ...] = (
+    probe,
+    _read_all,
+    _sample,
+    _listen,
+    read_picture,
+    _rewrite,
+)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

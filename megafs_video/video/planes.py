@@ -1,0 +1,188 @@
+"""A decoded picture in its stream's own planes, into which only what changed is drawn.
+
+A way through 8-bit RGB and back changes most samples of a YUV picture. So the decoded planes are
+kept beside the RGB that was made of them, and the *difference* between that RGB and what became
+of it is added to them at their own depth: where no pixel changed, that is zero, and every sample
+keeps its value. What 8-bit RGB cannot hold (grain of a deeper picture, levels above white) stays
+in the planes too. The working space is the stream's own coded R'G'B' (its primaries, transfer and
+matrix), so pictures of high dynamic range stay what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.video.format import VideoFormat
+
+from megafs_video.values import FloatArray, UInt8Array
+from megafs_video.video.colour import FULL, ToLayout, rgb_to_yuv, tags_of
+from megafs_video.video.orientation import turn_back
+
+UInt16Array = npt.NDArray[np.uint16]
+
+_SUBSAMPLING = {
+    **{(1, 1): "444", (2, 1): "422", (2, 2): "420"},
+    **{(1, 2): "440", (4, 1): "411", (4, 4): "410"},
+}
+_DEPTHS = (8, 9, 10, 12, 14, 16)
+_PROBE_SIZE = 64  # any multiple of 4: subsampling of an odd size cannot be told
+
+
+def planar_format(name: str) -> str | None:
+    """The planar little-endian YUV format with the very same samples; None if it is not YUV.
+
+    >>> planar_format("nv12"), planar_format("p010le"), planar_format("rgb24")
+    ('yuv420p', 'yuv420p10le', None)
+    """
+    format = VideoFormat(name, _PROBE_SIZE, _PROBE_SIZE)
+    parts = format.components
+    is_yuv = len(parts) >= 3 and not format.is_rgb and not name.startswith("xyz")
+    if not is_yuv or parts[0].bits not in _DEPTHS:
+        return None
+    steps = (parts[0].width // parts[1].width, parts[0].height // parts[1].height)
+    alpha = "a" if len(parts) == 4 else ""
+    depth = "" if parts[0].bits == 8 else f"{parts[0].bits}le"
+    return f"yuv{alpha}{_SUBSAMPLING[steps]}p{depth}"
+
+
+class DecodedPicture:
+    """One picture as it was decoded, and the upright RGB that it shows.
+
+    >>> frame = av.VideoFrame(64, 48, "yuv420p")
+    >>> DecodedPicture.of(frame, np.zeros((48, 64, 3), np.uint8), (1, 0, 0, 0, 1)) is None
+    False
+    """
+
+    def __init__(
+        self, native: av.VideoFrame, pixels: UInt8Array, matrix: Sequence[int], planar: str
+    ) -> None:
+        self._matrix = tuple(matrix)  # how players turn ``native``
+        self._native = native
+        self._planar = planar
+        self._pixels = pixels  # [H, W, 3] RGB, upright: what ``native`` shows
+
+    @staticmethod
+    def of(
+        native: av.VideoFrame, pixels: UInt8Array, matrix: Sequence[int]
+    ) -> DecodedPicture | None:
+        """The picture, or None if it is not YUV (RGB, grey, a palette): then RGB says it all."""
+        planar = planar_format(native.format.name)
+        return None if planar is None else DecodedPicture(native, pixels, matrix, planar)
+
+    def showing(self, pixels: UInt8Array) -> av.VideoFrame:
+        """The picture with ``pixels`` (upright [H, W, 3]) in it, as stored: planar YUV.
+
+        The same object every time; asked again with other pixels, it shows those.
+        """
+        # Another order of the same samples, if any: no value changes.
+        native = self._native = ToLayout(self._planar)(self._native)
+        _bound(native)
+        if pixels is not self._pixels:
+            before, after = (turn_back(each, self._matrix) for each in (self._pixels, pixels))
+            if (box := _changed_box(before, after)) is not None:
+                _draw(native, before, after, box)
+            self._pixels = pixels
+        return native
+
+
+def _bound(native: av.VideoFrame) -> None:
+    """Keep samples within their depth: where a file is damaged decoders leave others, on which
+    an encoder ends the whole process.
+    """
+    bits = native.format.components[0].bits
+    if bits in (8, 16):
+        return
+    for index in range(len(native.planes)):
+        if _samples(native, index).max() >= 2**bits:
+            native.make_writable()
+            samples = _samples(native, index)
+            np.minimum(samples, 2**bits - 1, out=samples)
+
+
+def _changed_box(before: UInt8Array, after: UInt8Array) -> tuple[int, int, int, int] | None:
+    """Left, top, right, bottom of the pixels that differ, if any do."""
+    height = before.shape[0]
+    rows = np.flatnonzero((before.reshape(height, -1) != after.reshape(height, -1)).any(axis=1))
+    if len(rows) == 0:
+        return None
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero((before[top:bottom] != after[top:bottom]).any(axis=(0, 2)))
+    return int(columns[0]), top, int(columns[-1]) + 1, bottom
+
+
+def _draw(
+    native: av.VideoFrame,
+    before: UInt8Array,
+    after: UInt8Array,
+    box: tuple[int, int, int, int],
+) -> None:
+    """Add the difference of two RGB pictures to the planes of ``native``, in place."""
+    left, top, right, bottom = box
+    parts = native.format.components
+    # By the format, not by the size: half of an odd size says nothing.
+    across, down = _steps(native.format.name)
+    left, top = left - left % across, top - top % down
+    right = min(right + -right % across, native.width)
+    bottom = min(bottom + -bottom % down, native.height)
+    region = np.s_[top:bottom, left:right]
+    change = after[region].astype(np.float32) - before[region]  # [h, w, 3] RGB, levels of 8 bits
+
+    tags = tags_of(native)
+    is_full = tags.range == FULL
+    matrix = rgb_to_yuv(tags.matrix, native.height, native.width, parts[0].bits, is_full=is_full)
+    native.make_writable()
+    for index in range(3):
+        step_x, step_y = (1, 1) if index == 0 else (across, down)
+        added = np.rint(_block_means(change @ matrix[index], step_x, step_y))  # [h', w']
+        plane = _samples(native, index)
+        y, x = top // step_y, left // step_x
+        place = np.s_[y : y + added.shape[0], x : x + added.shape[1]]
+        highest = 2 ** parts[0].bits - 1
+        plane[place] = np.clip(plane[place] + added, 0, highest).astype(plane.dtype)
+
+
+def has_alpha(name: str) -> bool:
+    """Whether pictures of a format have transparent parts.
+
+    >>> has_alpha("yuva420p"), has_alpha("yuv420p")
+    (True, False)
+    """
+    parts = VideoFormat(name, _PROBE_SIZE, _PROBE_SIZE).components
+    return any(part.is_alpha for part in parts)
+
+
+def bits_of(name: str) -> int:
+    """Bits of one sample of a format.
+
+    >>> bits_of("yuv422p10le")
+    10
+    """
+    return int(VideoFormat(name, _PROBE_SIZE, _PROBE_SIZE).components[0].bits)
+
+
+def _steps(name: str) -> tuple[int, int]:
+    """Pixels to one chroma sample, across and down."""
+    parts = VideoFormat(name, _PROBE_SIZE, _PROBE_SIZE).components
+    return parts[0].width // parts[1].width, parts[0].height // parts[1].height
+
+
+def _block_means(values: FloatArray, step_x: int, step_y: int) -> FloatArray:
+    """Means over blocks; at the right and lower border over what there is of a block."""
+    height, width = values.shape
+    if step_x == step_y == 1:
+        return values
+    padded = np.pad(values, ((0, -height % step_y), (0, -width % step_x)), mode="edge")
+    blocks = padded.reshape(padded.shape[0] // step_y, step_y, padded.shape[1] // step_x, step_x)
+    return np.asarray(blocks.mean(axis=(1, 3)))
+
+
+def _samples(native: av.VideoFrame, index: int) -> UInt8Array | UInt16Array:
+    """A writable view [H', W'] of a plane: uint8, or uint16 for deeper pictures."""
+    plane = native.planes[index]
+    dtype = np.uint8 if native.format.components[0].bits == 8 else np.dtype("<u2")
+    rows = np.frombuffer(memoryview(plane), dtype).reshape(plane.height, -1)
+    return cast(UInt8Array | UInt16Array, rows[:, : plane.width])
