@@ -39,8 +39,11 @@ def test_the_command_line_and_the_options_know_the_same_profiles() -> None:
 def test_a_filter_by_name_halves_the_tones_that_the_measured_profile_halves(
     name: str, strength: str
 ) -> None:
-    halved_hz = {"place": 2.8, "outline": 5.7, "constant": 5.7, "middle": 5.7}
-    halved_hz |= {"fine": 5.6, "colour": 5.6} if strength == "light" else {"fine": 1.9}
+    halved_hz = {"outline": 5.7, "constant": 5.7, "middle": 5.7}
+    if strength == "light":
+        halved_hz |= {"place": 5.6, "fine": 5.6, "colour": 5.6}
+    else:
+        halved_hz |= {"place": 2.8, "fine": 1.9, "colour": 2.8}
     profile = profile_of(f"{name}:{strength}")
     for part, tone_hz in halved_hz.items():
         # Windows hold whole frames; one of 20 would halve 1.9 Hz, and 17 are all there are.
