@@ -21,7 +21,7 @@ FLOORS = (
     {"pipeline", "training", "evaluation", "datasets"},
     {"model"},
     {"assembly"},
-    {"parts", "published"},
+    {"engine", "parts", "published"},
     {"networks", "trajectories", "geometry", "faces", "video", "weights", "allocator"},
     {"values"},
     {"errors"},
