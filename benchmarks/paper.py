@@ -1,13 +1,13 @@
 """How much faster is the paper's model here than the published computation, and how close?
 
-Run: python benchmarks/paper.py FOLDER [--frames 3] [--precision float32 bfloat16]
+Run: python benchmarks/paper.py FOLDER [--frames 3] [--precision float32 ...] [--engine openvino]
 
 FOLDER holds the published files. In one run, on the same random crops: milliseconds a frame of
 encode, transfer and generate by the straightforward computation (the source re-encoded for every
 frame, 18 mapping networks and 14 blocks in a loop, grouped weight-modulated convolution, blur in
 two dimensions after zeros) and by our networks (the source encoded once); the ratio; billions of
-multiply-adds; their rate as a share of a large matrix product's; the error against the
-straightforward float32; and the peak memory of the process.
+multiply-adds (where torch runs them) and their rate as a share of a large matrix product's; the
+error against the straightforward float32; and the peak memory of the process.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ def main() -> None:
     rate = matrix_rate(chosen.frames)
     made = Table("part", "precision", "plain, ms", "ms", "ratio", "G MAC", "of peak", "error")
     for precision in chosen.precision:
-        model = load_model(chosen.folder, device=chosen.device, precision=precision)
+        model = load_model(
+            chosen.folder, device=chosen.device, precision=precision, engine=chosen.engine
+        )
         ours = measure_ours(model, pixels, chosen.frames)
         for part in (*PARTS, "frame"):
             add_row(made, part, precision, plain, ours, rate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from megafs_video.allocator import keep_freed_memory
 from megafs_video.assembly import assemble
+from megafs_video.engine import EngineEncoder, EngineGenerator, check_engine
 from megafs_video.errors import DeviceError
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.encoder import Encoder
@@ -29,6 +30,7 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+ENGINES = ("torch", "openvino")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +48,9 @@ class Model:
     device: torch.device
     dtype: torch.dtype  # what the networks compute in; what goes in and out is float32
     hashes: Mapping[str, str]  # sha256 of each weight file, by name
-    encoder: Encoder | HieRFE
+    encoder: Encoder | HieRFE | EngineEncoder
     transferrer: FaceTransfer | IdInjection | None  # None for LCR, which has no weights
-    generator: Generator | StyleGan2
+    generator: Generator | StyleGan2 | EngineGenerator
     arcface: ArcFace | None
 
     @torch.inference_mode()
@@ -117,6 +119,7 @@ def load_model(
     device: str = "auto",
     precision: str = "auto",
     threads: int | None = None,
+    engine: str = "torch",
     offline: bool = False,
 ) -> Model:
     """A model by name, or from a folder.
@@ -130,6 +133,8 @@ def load_model(
     device: "auto" (CUDA, then Apple's MPS, then CPU), "cpu", "cuda", "mps".
     precision: "auto" (float16 on CUDA, else float32), "float32", "bfloat16", "float16".
     threads: of torch, for the whole process; None leaves torch's choice.
+    engine: "torch", or "openvino" for the paper's model on a CPU: compiled when it is loaded,
+    then several times faster (an optional extra).
     Published files that are missing are fetched, unless ``offline``.
 
     Raises DeviceError, WeightsError, OfflineError, InputNotFoundError; ValueError for a swapper
@@ -137,8 +142,12 @@ def load_model(
     """
     if swapper not in SWAPPERS:
         raise ValueError(f"swapper is {swapper!r}, wanted one of {', '.join(SWAPPERS)}")
+    if engine not in ENGINES:
+        raise ValueError(f"engine is {engine!r}, wanted one of {', '.join(ENGINES)}")
     chosen_device = _device(device)
     dtype = _dtype(precision, chosen_device)
+    if engine == "openvino":
+        check_engine(chosen_device)
     if threads is not None:
         torch.set_num_threads(threads)
     keep_freed_memory()
@@ -147,7 +156,7 @@ def load_model(
     for network in parts:
         if network is not None:
             to_channels_last(network.to(chosen_device))
-    return Model(
+    model = Model(
         name=str(name_or_folder),
         dims=networks.dims,
         device=chosen_device,
@@ -157,6 +166,22 @@ def load_model(
         transferrer=networks.transferrer,
         generator=networks.generator,
         arcface=networks.arcface,
+    )
+    return _compiled(model) if engine == "openvino" else model
+
+
+def _compiled(model: Model) -> Model:
+    """The paper's model with its two large networks compiled; DeviceError for another model."""
+    if not (isinstance(model.encoder, HieRFE) and isinstance(model.generator, StyleGan2)):
+        raise DeviceError(
+            f"OpenVINO runs the paper's model only, and {model.name} is another; "
+            "give the engine torch"
+        )
+    num_threads = torch.get_num_threads()
+    return replace(
+        model,
+        encoder=EngineEncoder(model.encoder, model.dtype, num_threads),
+        generator=EngineGenerator(model.generator, model.dtype, num_threads),
     )
 
 

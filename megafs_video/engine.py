@@ -1,0 +1,131 @@
+"""The paper's networks compiled by OpenVINO for the CPU: the same numbers, several times sooner.
+
+OpenVINO is an optional extra. A network is exported once, when the model is loaded, for one face
+at a time: a batch gains little on a CPU.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.jit._trace import TracerWarning
+
+from megafs_video.errors import DeviceError
+from megafs_video.networks.hierfe import HieRFE
+from megafs_video.networks.stylegan2 import ModulatedConvolution, StyleGan2
+from megafs_video.values import Latents
+
+Run = Callable[..., list[Tensor]]
+HINTS = {torch.float32: "f32", torch.bfloat16: "bf16"}
+
+
+def check_engine(device: torch.device) -> None:
+    """DeviceError unless OpenVINO is installed and the device is the CPU."""
+    if device.type != "cpu":
+        raise DeviceError(f"OpenVINO runs on the CPU here, not on {device.type}; give --device cpu")
+    if importlib.util.find_spec("openvino") is None:
+        raise DeviceError("OpenVINO is not installed; run: pip install 'megafs-video[openvino]'")
+
+
+class EngineEncoder(nn.Module):
+    """HieRFE as a compiled network."""
+
+    def __init__(self, encoder: HieRFE, dtype: torch.dtype, num_threads: int) -> None:
+        super().__init__()
+        size = encoder.dims.crop_size
+        example = (torch.zeros(1, 3, size, size),)
+        self.run = compile_network(_Codes(encoder), example, dtype, num_threads)
+        self.none = Latents(  # of nobody
+            torch.zeros(0, encoder.dims.constant_channels, 4, 4),
+            torch.zeros(0, encoder.dims.num_styles, encoder.dims.style_size),
+        )
+
+    def forward(self, pixels: Tensor) -> Latents:
+        """pixels [N, 3, 256, 256] in [-1, 1] -> codes of N faces."""
+        faces = (self.run(pixels[index : index + 1]) for index in range(len(pixels)))
+        return Latents.concat([self.none, *(Latents(*face) for face in faces)])
+
+
+class EngineGenerator(nn.Module):
+    """StyleGAN2 as a compiled network."""
+
+    def __init__(self, generator: StyleGan2, dtype: torch.dtype, num_threads: int) -> None:
+        super().__init__()
+        dims = generator.dims
+        for module in generator.modules():
+            if isinstance(module, ModulatedConvolution):
+                module.scales_weights = False  # an engine arranges its weights once
+        example = (
+            torch.zeros(1, dims.constant_channels, 4, 4),
+            torch.zeros(1, dims.num_styles, dims.style_size),
+        )
+        self.run = compile_network(_Pixels(generator), example, dtype, num_threads)
+        self.none = torch.zeros(0, 3, dims.resolution, dims.resolution)  # the picture of nobody
+
+    def forward(self, latents: Latents) -> Tensor:
+        """constant [N, 512, 4, 4], styles [N, L, 512] -> pixels [N, 3, R, R], about [-1, 1]."""
+        faces = (latents[index : index + 1] for index in range(len(latents)))
+        return torch.cat([self.none, *(self.run(f.constant, f.styles)[0] for f in faces)])
+
+
+class _Codes(nn.Module):
+    """HieRFE with tensors on both sides, as an export wants it."""
+
+    def __init__(self, encoder: HieRFE) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        latents: Latents = self.encoder(pixels)
+        return latents.constant, latents.styles
+
+
+class _Pixels(nn.Module):
+    """StyleGAN2 with tensors on both sides."""
+
+    def __init__(self, generator: StyleGan2) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, constant: Tensor, styles: Tensor) -> Tensor:
+        pixels: Tensor = self.generator(Latents(constant, styles))
+        return pixels
+
+
+def compile_network(
+    network: nn.Module, example: tuple[Tensor, ...], dtype: torch.dtype, num_threads: int
+) -> Run:
+    """A function of float32 tensors of the example's shapes that computes what the network does."""
+    import openvino
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    with warnings.catch_warnings():
+        # torch would rather export than trace; OpenVINO reads a trace in a fifth of the time.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        # Sizes that are read in Python stay as they are: one face.
+        warnings.simplefilter("ignore", TracerWarning)
+        traced = torch.jit.trace(network.eval(), example, check_trace=False)  # type: ignore[no-untyped-call]
+        # The front end itself: openvino.convert_model would report its use over the network.
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        decoder = TorchScriptPythonDecoder(traced)  # the front end does not keep it alive
+        graph = frontend.convert(frontend.load(decoder))
+    for node, tensor in zip(graph.inputs, example, strict=True):
+        node.get_node().set_partial_shape(openvino.PartialShape(list(tensor.shape)))
+    graph.validate_nodes_and_infer_types()
+    settings = {
+        "INFERENCE_PRECISION_HINT": HINTS[dtype],  # left alone it takes bfloat16 on some machines
+        "INFERENCE_NUM_THREADS": num_threads,
+    }
+    compiled = openvino.Core().compile_model(graph, "CPU", settings)
+
+    def run(*inputs: Tensor) -> list[Tensor]:
+        outputs: Sequence[Any] = compiled([each.numpy() for each in inputs]).to_tuple()
+        return [torch.from_numpy(output.copy()) for output in outputs]
+
+    return run
