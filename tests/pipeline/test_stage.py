@@ -1,4 +1,4 @@
-"""What every stage promises, for each stage of the pipeline; and the chain that joins them."""
+"""What every stage promises, for each stage behind Detect; and the chain that joins them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from typing import Any
 
 import pytest
 
+from megafs_video.geometry.squares import Square
+from megafs_video.pipeline.align import Align
 from megafs_video.pipeline.blend import Blend
 from megafs_video.pipeline.encode import Encode
 from megafs_video.pipeline.generate import Generate
 from megafs_video.pipeline.prefetch import Prefetch
 from megafs_video.pipeline.profile import PROFILES
+from megafs_video.pipeline.select import FaceChoice, Select
 from megafs_video.pipeline.smooth import Smooth
 from megafs_video.pipeline.stage import Stage, StageClock, chain
+from megafs_video.pipeline.track import Track
 from megafs_video.pipeline.transfer import Transfer
-from megafs_video.values import FrameFaces
+from megafs_video.values import Face, FrameFaces, TrackedFace
+from tests.faces.fakes import face_in
 from tests.pipeline.fakes import (
+    CROP_SIZE,
     FACES_PER_FRAME,
     FakeModel,
     Spy,
@@ -42,7 +48,21 @@ def frames_of(make_face: Callable[[int], Any], repeats: int = 1) -> list[FrameFa
     ]
 
 
+def make_face(place: int) -> Face:
+    """A face that stands beside the others and never moves."""
+    return face_in(Square(30.0 + 30.0 * place, 45.0, 24.0, 0.0))
+
+
+def make_tracked(track_id: int) -> TrackedFace:
+    """The same, with a track."""
+    return TrackedFace(track_id, make_face(track_id))
+
+
 CASES: list[Any] = [
+    pytest.param(lambda: Track(max_gap_frames=2), make_face, id="track"),
+    pytest.param(lambda: Select(FaceChoice("all"), None, 2), make_tracked, id="select"),
+    pytest.param(lambda: Align(CROP_SIZE), make_tracked, id="align-off"),
+    pytest.param(lambda: Align(CROP_SIZE, PROFILES["light"]), make_tracked, id="align-light"),
     pytest.param(lambda: Encode(FakeModel(), 1), make_crop, id="encode-1"),
     pytest.param(lambda: Encode(FakeModel(), 4), make_crop, id="encode-4"),
     pytest.param(
@@ -71,7 +91,9 @@ class TestEveryStage:
         items = frames_of(make_face)
         found = list(make_stage()(iter(items)))
         assert [item.frame.pts for item in found] == [item.frame.pts for item in items]
-        assert track_ids(found) == track_ids(items)
+        assert [len(item.faces) for item in found] == [len(item.faces) for item in items]
+        if not isinstance(items[0].faces[0], Face):  # which has no track yet
+            assert track_ids(found) == track_ids(items)
 
     def test_gives_nothing_for_nothing(
         self, make_stage: Callable[[], AnyStage], make_face: Callable[[int], Any]
