@@ -44,7 +44,7 @@ class EncoderTask:
         self.teachers = teachers
 
     def step(self, step: int, random: torch.Generator) -> dict[str, Tensor]:
-        """Losses of one batch of rendered faces and, later, one of photographs."""
+        """Eq. 8, term by term: one batch of rendered faces and, later, one of photographs."""
         config = self.config
         has_pictures = step >= config.picture_from_step
         num_known = config.late_code_batch if has_pictures else config.code_batch

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from megafs_video.errors import ConfigError, OutputError
 from megafs_video.training.config import LoopConfig
 from megafs_video.values import UInt8Array
+from megafs_video.video.landing import output_error
 from megafs_video.video.picture import write_picture
 
 # What torch.load and load_state_dict raise on a file that is cut off, hostile, or of other shapes.
@@ -83,12 +84,15 @@ def train(
     config: LoopConfig,
     folder: Path,
     report: Callable[[Progress], None],
+    *,
+    inputs: str = "",
 ) -> None:
     """Train ``task.module`` and its running ``average``; resumes the run in ``folder`` if any.
 
     ``folder`` receives log.csv, sheets and last.pt. A resumed run ends with the weights of one
-    that was never stopped. ConfigError if the folder holds a run with other settings, or a
-    damaged checkpoint; OutputError if it cannot be made.
+    that was never stopped. ``inputs`` says what it is trained on. ConfigError if the folder holds
+    a run with other settings or inputs, or a damaged checkpoint; OutputError if it cannot be
+    made or is full.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +101,8 @@ def train(
     random = torch.Generator().manual_seed(config.seed)
     trained = [weight for weight in task.module.parameters() if weight.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=config.learning_rate, betas=(0.9, 0.99))
-    first = _resume(folder, config, task.module, average, optimizer, random)
+    settings = f"{config!r} {inputs}"
+    first = _resume(folder, settings, task.module, average, optimizer, random)
     _cut_log(folder / "log.csv", first)
     seen: dict[str, list[float]] = {}
     began = time.perf_counter()
@@ -122,7 +127,7 @@ def train(
             report(Progress(done, config.num_steps, means, seconds))
             seen, began = {}, now
         if done % config.save_every == 0 or done == config.num_steps:
-            _save(folder, done, config, task.module, average, optimizer, random)
+            _save(folder, done, settings, task.module, average, optimizer, random)
         if done % config.sheet_every == 0 or done == config.num_steps:
             write_picture(folder / f"sheet-{done:06d}.jpg", task.sheet(average), overwrite=True)
 
@@ -151,30 +156,33 @@ def _log(path: Path, step: int, seconds: float, losses: dict[str, float]) -> Non
 def _save(
     folder: Path,
     step: int,
-    config: LoopConfig,
+    settings: str,
     module: nn.Module,
     average: nn.Module,
     optimizer: torch.optim.Optimizer,
     random: torch.Generator,
 ) -> None:
     unfinished = folder / "last.part"
-    torch.save(
-        {
-            "step": step,
-            "config": repr(config),
-            "module": module.state_dict(),
-            "average": average.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "random": random.get_state(),
-        },
-        unfinished,
-    )
-    unfinished.replace(folder / "last.pt")
+    state = {
+        "step": step,
+        "settings": settings,
+        "module": module.state_dict(),
+        "average": average.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "random": random.get_state(),
+    }
+    try:
+        with unfinished.open("wb") as file:
+            torch.save(state, file)
+        unfinished.replace(folder / "last.pt")
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise output_error(folder / "last.pt", error) from error
 
 
 def _resume(
     folder: Path,
-    config: LoopConfig,
+    settings: str,
     module: nn.Module,
     average: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -186,8 +194,7 @@ def _resume(
         return 0
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
-        found = str(stored["config"])
-        if found == repr(config):
+        if str(stored["settings"]) == settings:
             module.load_state_dict(stored["module"])
             average.load_state_dict(stored["average"])
             optimizer.load_state_dict(stored["optimizer"])
@@ -199,5 +206,6 @@ def _resume(
             f"{path} is damaged ({reason}); delete it to start again, or give another --output"
         ) from error
     raise ConfigError(
-        f"{folder} holds a run with other settings; give another --output or the same settings"
+        f"{folder} holds a run with other settings, faces or start; give another --output, or "
+        "the same as then"
     )

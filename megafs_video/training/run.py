@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -31,6 +32,7 @@ from megafs_video.training.loop import Progress, train
 from megafs_video.training.rendered import RenderedFaces, render_faces, style_statistics
 from megafs_video.training.teachers import Teachers
 from megafs_video.training.transfer import Swapper, TransferTask, encode_faces
+from megafs_video.weights.cache import sha256_of
 from megafs_video.weights.checkpoint import save_checkpoint
 from megafs_video.weights.fetch import ensure
 
@@ -135,7 +137,8 @@ def train_encoder(
         head=head,
         teachers=teachers,
     )
-    train(task, average, config, output, report)
+    inputs = fingerprint(paths, start)
+    train(task, average, config, output, report, inputs=inputs)
     return _ship(average, output / "encoder.safetensors", dims, "encoder", config, len(paths))
 
 
@@ -195,11 +198,19 @@ def train_transfer(
         head=head,
         teachers=teachers,
     )
-    train(task, average, config, output, report)
+    inputs = fingerprint(paths, encoder_checkpoint)
+    train(task, average, config, output, report, inputs=inputs)
     _ship(average.encoder, output / "encoder.safetensors", dims, "encoder", config, len(paths))
     return _ship(
         average.transfer, output / "transfer.safetensors", dims, "transfer", config, len(paths)
     )
+
+
+def fingerprint(faces: list[Path], start: Path | None) -> str:
+    """What a run is trained on, in a few letters: its faces and the weights at its start."""
+    names = "\n".join(f"{path.parent.name}/{path.name}" for path in faces)
+    begun = "fresh" if start is None else sha256_of(start)[:16]
+    return f"{len(faces)} faces {hashlib.sha256(names.encode()).hexdigest()[:16]}, {begun}"
 
 
 def _ship(

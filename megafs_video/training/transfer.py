@@ -95,7 +95,7 @@ class TransferTask:
         self.teachers = teachers
 
     def step(self, step: int, random: torch.Generator) -> dict[str, Tensor]:
-        """Losses of one batch of pairs; a share of them are a face with itself (Eq. 9)."""
+        """Eq. 14, term by term: pairs of faces, a share of them a face with itself (Eq. 9)."""
         config = self.config
         count = len(self.faces.pixels)
         source = torch.randint(count, (config.batch,), generator=random)

@@ -47,13 +47,13 @@ class ToyTask:
 
 
 def run(
-    folder: Path, config: LoopConfig = CONFIG, stop_at: int | None = None
+    folder: Path, config: LoopConfig = CONFIG, stop_at: int | None = None, inputs: str = ""
 ) -> tuple[ToyTask, nn.Module, list[Progress]]:
     """Train a fresh toy in ``folder``; what it left."""
     task = ToyTask(stop_at)
     average = freeze(deepcopy(task.module))
     reports: list[Progress] = []
-    train(task, average, config, folder, reports.append)
+    train(task, average, config, folder, reports.append, inputs=inputs)
     return task, average, reports
 
 
@@ -117,8 +117,14 @@ def test_sheets_and_the_last_checkpoint_are_written(tmp_path: Path) -> None:
 
 def test_a_run_with_other_settings_is_refused(tmp_path: Path) -> None:
     run(tmp_path)
-    with pytest.raises(ConfigError, match="holds a run with other settings; give another"):
+    with pytest.raises(ConfigError, match="holds a run with other settings"):
         run(tmp_path, replace(CONFIG, learning_rate=0.1))
+
+
+def test_a_run_on_other_faces_is_refused(tmp_path: Path) -> None:
+    run(tmp_path, inputs="20 faces")
+    with pytest.raises(ConfigError, match="settings, faces or start"):
+        run(tmp_path, inputs="21 faces")
 
 
 class Hostile:
