@@ -75,7 +75,7 @@ def test_the_files_that_are_asked_for_are_written(clips: Path) -> None:
 def test_a_file_that_exists_is_not_replaced_unasked(clips: Path) -> None:
     (clips / "figures.json").write_text("mine")
     result = evaluate(clips, "--json", str(clips / "figures.json"))
-    assert result.exit_code == 20 and "exists already" in result.stderr
+    assert result.exit_code == 22 and "exists already" in result.stderr
     assert (clips / "figures.json").read_text() == "mine"
     assert evaluate(clips, "--json", str(clips / "figures.json"), "--overwrite").exit_code == 0
 

@@ -210,9 +210,10 @@ def test_the_clock_gives_each_stage_its_own_seconds(stages: list[AnyStage]) -> N
     seconds = clock.seconds()
     assert list(seconds) == ["decode", "sleep", "doze"]
     assert seconds["decode"] < 0.02
-    # A sleep is never shorter than asked for; on a busy machine it may be much longer.
-    assert 0.08 <= seconds["sleep"] < 0.14
-    assert 0.16 <= seconds["doze"] < 0.25
+    # A sleep is never shorter than asked for; on a busy machine it may be longer. With the other
+    # stage's seconds it would be 0.24 at least.
+    assert 0.08 <= seconds["sleep"] < 0.23
+    assert seconds["doze"] >= 0.16
 
 
 def test_the_clock_adds_what_was_measured_elsewhere() -> None:

@@ -39,10 +39,10 @@ TRANSFER = TransferConfig(
 def without_published_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiny networks in the place of every published one."""
 
-    def load_teachers(dims: Dims, *, offline: bool = False) -> Teachers:
+    def load_teachers(dims: Dims, **settings: object) -> Teachers:
         return small_teachers()
 
-    def ensure(names: Iterable[str], *, offline: bool = False) -> dict[str, Path]:
+    def ensure(names: Iterable[str], **settings: object) -> dict[str, Path]:
         return dict.fromkeys(names, Path("nowhere"))
 
     def read_backbone_state(path: Path) -> dict[str, torch.Tensor]:
