@@ -38,9 +38,8 @@ TRUNCATION = 0.6
 NUM_MEASURED = 240
 NUM_SECONDS, FRAME_RATE = 3, 24
 HEIGHT, WIDTH = 432, 640
-PICTURE_SIZE = 416  # side of the generated picture in the scene: its face is about 240 px wide
-MARGIN = 160  # pixels of backdrop around the generated picture
-SEAM = 16  # pixels over which the picture fades into the backdrop
+PICTURE_SIZE = 468  # side of the generated picture in the scene: its face is about 260 px high
+MARGIN = 130  # pixels of backdrop on both sides of the generated picture
 SOUND_RATE, SOUND_FRAME = 48_000, 1024
 
 # Codes that turn or nod the head, and codes that move the mouth.
@@ -127,22 +126,20 @@ def frames(studio: Studio, directions: Tensor) -> Iterator[UInt8Array]:
         styles[:, MOUTH_CODES] += 2.2 * float(mouth_opening(np.array(seconds))) * open_mouth
         scene = with_backdrop(studio.draw(styles, PICTURE_SIZE))
         zoom = 1.0 + 0.02 * (1 - np.cos(phase))
-        # What the frame shows in the middle of its lower edge: the clothes, never below them.
-        foot_x = scene.shape[1] / 2 + 16 * np.sin(phase)
-        foot_y = MARGIN + PICTURE_SIZE - 6 + 5 * np.sin(2 * phase)
-        scene_to_frame = np.array(
-            [[zoom, 0, WIDTH / 2 - zoom * foot_x], [0, zoom, HEIGHT - zoom * foot_y]]
-        )
+        looks_at_xy = np.array([scene.shape[1] / 2, scene.shape[0] / 2])
+        looks_at_xy += 12 * np.sin(phase), 5 * np.sin(2 * phase)
+        shift_xy = np.array([WIDTH / 2, HEIGHT / 2]) - zoom * looks_at_xy
+        scene_to_frame = np.array([[zoom, 0, shift_xy[0]], [0, zoom, shift_xy[1]]])
         yield np.asarray(cv2.warpAffine(scene, scene_to_frame, (WIDTH, HEIGHT)), np.uint8)
 
 
 def with_backdrop(picture: UInt8Array) -> UInt8Array:
     """The picture in the middle of its own blurred continuation, with a soft seam."""
-    wide = cv2.copyMakeBorder(picture, *(MARGIN,) * 4, cv2.BORDER_REPLICATE)
+    wide = cv2.copyMakeBorder(picture, 0, 0, MARGIN, MARGIN, cv2.BORDER_REPLICATE)
     backdrop = cv2.GaussianBlur(wide, (0, 0), 24)
     inside = np.zeros(wide.shape[:2], np.float32)
-    inside[MARGIN + SEAM // 4 :, MARGIN + SEAM : -MARGIN - SEAM] = 1
-    mask = cv2.GaussianBlur(inside, (0, 0), SEAM / 2)
+    inside[:, MARGIN + 24 : -MARGIN - 24] = 1
+    mask = cv2.GaussianBlur(inside, (0, 0), 10)
     return np.asarray(cv2.blendLinear(wide, backdrop, mask, 1 - mask), np.uint8)
 
 
