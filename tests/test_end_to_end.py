@@ -185,7 +185,7 @@ def test_a_preview_is_the_frame_that_swap_writes(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = recorded(monkeypatch)
-    options = SwapOptions(smooth="off", end_seconds=0.1, batch_size=1)
+    options = SwapOptions(smooth="off", end_seconds=0.1)
     swap_video(SOURCE, TARGET, tmp_path / "out.mp4", model=model, options=options)
     [preview] = preview_frames(SOURCE, TARGET, [0.05], model=model, options=options)
     assert list(written).index(preview.target.pts) == 1

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from megafs_video import __version__
+from megafs_video.allocator import keep_freed_memory
 from megafs_video.cli import evaluate, models, train
 from megafs_video.cli.doctor import doctor
 from megafs_video.cli.failure import FrontDoor
@@ -63,6 +64,8 @@ def main() -> None:
     """Run the verb that the command line names and exit with its code."""
     # Threads of one network that wait must sleep: spinning, they take the cores from the others.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Before anything has a thread: a decoder that ran first would leave its arena to a network.
+    keep_freed_memory()
     # A polite kill cleans up as Ctrl-C does: threads end and the unfinished output goes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     app()

@@ -30,7 +30,7 @@ class SwapOptions:
     codec: str = "auto"  # of the output: "h264", "hevc", "av1", "vp9", "ffv1", or by its suffix
     quality: float | None = None  # constant rate factor, 0 the best; None: visually lossless
     preset: str | None = None  # the encoder's speed; None: its default
-    batch_size: int | None = None  # faces a network takes at once; None: 2 on a CPU, else 8
+    batch_size: int | None = None  # faces a network takes at once; None: 1 on a CPU, else 8
     overwrite: bool = False  # replace an output that exists
     offline: bool = False  # never fetch a model file
     max_gap_frames: int = 10  # a face that is lost for so long keeps its track
@@ -53,12 +53,13 @@ class SwapOptions:
         """Faces that go through a network together on such a device.
 
         >>> SwapOptions().faces_per_batch("cpu"), SwapOptions(batch_size=3).faces_per_batch("cpu")
-        (2, 3)
+        (1, 3)
         """
         if self.batch_size is not None:
             return self.batch_size
-        # A CPU gains little from a batch, and memory grows with it.
-        return 2 if device_type == "cpu" else 8
+        # Two at once are 4 % faster on a CPU, take 0.6 GB more, and may round differently from
+        # the one of a preview.
+        return 1 if device_type == "cpu" else 8
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ from itertools import chain as chain_iterables
 from pathlib import Path
 from typing import Any
 
+from megafs_video.allocator import keep_freed_memory
 from megafs_video.errors import TimeRangeError
 from megafs_video.pipeline.align import Align
 from megafs_video.pipeline.blend import Blend
@@ -61,6 +62,7 @@ def preview_frames(
     first of its shot. Arguments and errors are those of ``swap_video``; a frame without a face
     is no error.
     """
+    keep_freed_memory()  # before decoders have threads
     options = replace(options, smooth="off")
     check_times(probe(Path(target)), times_seconds)
     frames = frames_at(Path(target), times_seconds)

@@ -10,6 +10,7 @@ from time import perf_counter
 
 import torch
 
+from megafs_video.allocator import keep_freed_memory
 from megafs_video.errors import InterruptedRunError, TargetFaceError, TimeRangeError
 from megafs_video.pipeline.build import build_stages
 from megafs_video.pipeline.contract import FaceModel
@@ -63,6 +64,7 @@ def swap_video(
     Every ``MegafsError`` is possible; whatever can be known before the first frame is swapped
     is said before it.
     """
+    keep_freed_memory()  # before decoders have threads
     target, output = Path(target), Path(output)
     started = perf_counter()
     try:
