@@ -20,7 +20,7 @@ _YCC_TO_RGB = np.linalg.inv(_RGB_TO_YCC)
 # Contrast may change this much and no more: a face half in shadow, or behind a hand, must not
 # turn the generated one into a mask of its own.
 MIN_GAINS = np.array([0.75, 0.8, 0.8])
-MAX_GAINS = np.array([1.33, 1.25, 1.25])
+MAX_GAINS = np.array([1.1, 1.1, 1.1])
 # Fewer samples than this say nothing about a face.
 MIN_WEIGHT = 16.0
 
@@ -28,10 +28,11 @@ MIN_WEIGHT = 16.0
 def match_colours(swapped: UInt8Array, target: UInt8Array, weights: FloatArray) -> FloatArray:
     """The affine map [3, 4] of RGB that gives ``swapped`` the colours of ``target``.
 
-    Both are [H, W, 3] and compared where ``weights`` [H, W] (0 to 1) says so: the mean of
-    lightness and of each colour difference becomes the target's, and so does its deviation
-    within ``MIN_GAINS`` to ``MAX_GAINS``. Too little to compare gives the map that changes
-    nothing.
+    Both are [H, W, 3] and compared where ``weights`` [H, W] (0 to 1) says so: the median of
+    lightness and of each colour difference becomes the target's, and so does its spread (between
+    the quartiles) within ``MIN_GAINS`` to ``MAX_GAINS``. Medians are those of the skin: a beard,
+    a fringe or a shadow that only one of the two faces has must not tint it. Too little to
+    compare gives the map that changes nothing.
 
     >>> grey, light = np.full((8, 8, 3), 90, np.uint8), np.full((8, 8, 3), 120, np.uint8)
     >>> colour_map = match_colours(grey, light, np.ones((8, 8)))
@@ -43,18 +44,25 @@ def match_colours(swapped: UInt8Array, target: UInt8Array, weights: FloatArray) 
     weight = weights.reshape(-1).astype(np.float64)  # [H·W]
     if weight.sum() < MIN_WEIGHT:
         return np.eye(3, 4)
-    swapped_mean, swapped_deviation = _statistics(swapped, weight)
-    target_mean, target_deviation = _statistics(target, weight)
+    swapped_middle, swapped_spread = _statistics(swapped, weight)
+    target_middle, target_spread = _statistics(target, weight)
     # One level is added to both so that two flat pictures have a gain of 1.
-    gains = np.clip((target_deviation + 1) / (swapped_deviation + 1), MIN_GAINS, MAX_GAINS)
+    gains = np.clip((target_spread + 1) / (swapped_spread + 1), MIN_GAINS, MAX_GAINS)
     turn = _YCC_TO_RGB @ np.diag(gains) @ _RGB_TO_YCC  # [3, 3]
-    shift = _YCC_TO_RGB @ (target_mean - gains * swapped_mean)  # [3]
+    shift = _YCC_TO_RGB @ (target_middle - gains * swapped_middle)  # [3]
     return np.column_stack([turn, shift])
 
 
 def _statistics(pixels: UInt8Array, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Weighted mean and deviation [3] of lightness and the two colour differences."""
+    """Weighted median and distance of the quartiles, [3] each, of lightness and colour."""
     values = pixels.reshape(-1, 3).astype(np.float64) @ _RGB_TO_YCC.T  # [H·W, 3]
-    share = weight / weight.sum()
-    mean = share @ values
-    return mean, np.sqrt(share @ np.square(values - mean))
+    quartiles = np.array([_quantiles(channel, weight) for channel in values.T])  # [3, 3]
+    return quartiles[:, 1], quartiles[:, 2] - quartiles[:, 0]
+
+
+def _quantiles(values: FloatArray, weight: FloatArray) -> FloatArray:
+    """The weighted quartiles [3] of values [K], between the samples where they fall between."""
+    order = np.argsort(values)
+    below = np.cumsum(weight[order]) - weight[order] / 2
+    parts = np.array([0.25, 0.5, 0.75]) * weight.sum()
+    return np.asarray(np.interp(parts, below, values[order]))

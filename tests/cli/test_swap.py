@@ -382,6 +382,8 @@ def test_a_signal_in_the_middle_leaves_no_file(folder: Path, kind: signal.Signal
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that runs the tests in the background has them, and theirs, ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert run.stderr is not None
     first = json.loads(run.stderr.readline())
