@@ -82,7 +82,7 @@ def video(
     probe(swapped)
     names = [detector.value, "face-mesh", "sface"]
     fetch_files(
-        [*names, *(needed(model, detector.value, None) if latents else ())],
+        [*names, *(needed(model, detector.value) if latents else ())],
         offline=offline,
         progress=progress,
     )

@@ -9,16 +9,22 @@ from pathlib import Path
 
 from megafs_video.cli.models import download_bars
 from megafs_video.cli.progress import ProgressKind
+from megafs_video.errors import InputNotFoundError
 
 
-def fetch_missing(
-    model: str, detector: str, reference: Path | None, *, offline: bool, progress: ProgressKind
-) -> None:
+def fetch_missing(model: str, detector: str, *, offline: bool, progress: ProgressKind) -> None:
     """Fetch the model files that a swap needs and that are not in the cache yet.
 
-    OfflineError if there are any and ``offline``; WeightsError if one cannot be fetched.
+    InputNotFoundError if there is no such model; OfflineError if files are missing and
+    ``offline``; WeightsError if one cannot be fetched.
     """
-    fetch_files(needed(model, detector, reference), offline=offline, progress=progress)
+    from megafs_video.weights.table import GENERATORS
+
+    if model not in GENERATORS and not Path(model).is_dir():
+        raise InputNotFoundError(
+            f"no model at {model}; give {' or '.join(GENERATORS)}, or a folder with a model"
+        )
+    fetch_files(needed(model, detector), offline=offline, progress=progress)
 
 
 def fetch_files(names: Sequence[str], *, offline: bool, progress: ProgressKind) -> None:
@@ -37,15 +43,14 @@ def fetch_files(names: Sequence[str], *, offline: bool, progress: ProgressKind) 
         fetch(missing, offline=offline, announce=announce)
 
 
-def needed(model: str, detector: str, reference: Path | None) -> tuple[str, ...]:
+def needed(model: str, detector: str) -> tuple[str, ...]:
     """Names of the files that a swap needs; a folder may bring a generator of its own."""
     from megafs_video.weights.folder import brings_generator
     from megafs_video.weights.table import GENERATORS, required_for
 
-    names = required_for(model if model in GENERATORS else "mobile", detector)
     if model not in GENERATORS and brings_generator(Path(model)):
-        names = (detector, "face-mesh")
-    return tuple(dict.fromkeys((*names, *(["arcface-mbf"] if reference else []))))
+        return (detector, "face-mesh", "arcface-mbf")
+    return required_for(model if model in GENERATORS else "mobile", detector)
 
 
 def announce_line(line: str) -> None:

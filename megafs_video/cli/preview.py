@@ -92,7 +92,7 @@ def preview(
     for picture in filter(None, (source, reference)):
         read_picture(picture)
     kind = ProgressKind.NONE if quiet else ProgressKind.RICH
-    fetch_missing(model, chosen.detector, reference, offline=offline, progress=kind)
+    fetch_missing(model, chosen.detector, offline=offline, progress=kind)
     previews = preview_frames(
         source,
         target,

@@ -66,7 +66,7 @@ def swap(
     )
     kind = ProgressKind.NONE if quiet else progress
     check_files(source, target, output, report, chosen)
-    fetch_missing(model, chosen.detector, reference, offline=offline, progress=kind)
+    fetch_missing(model, chosen.detector, offline=offline, progress=kind)
     with show_progress(kind, title="Swapping") as show:
         found = swap_video(
             source,
@@ -95,9 +95,13 @@ def check_files(
 
     Errors are those of ``swap_video``; OutputError also for the report.
     """
+    from megafs_video.pipeline.swap import check_range
     from megafs_video.video.landing import check_landing
     from megafs_video.video.picture import read_picture
+    from megafs_video.video.probe import probe
     from megafs_video.video.write import check_output
+
+    check_range(probe(target), chosen)
 
     check_output(
         output,

@@ -69,7 +69,7 @@ def swap_video(
     started = perf_counter()
     try:
         info = probe(target)
-        _check_range(info, options)
+        check_range(info, options)
         check_output(
             output,
             like=target,
@@ -156,7 +156,7 @@ def _writer(output: Path, info: VideoInfo, options: SwapOptions) -> VideoWriter 
     )
 
 
-def _check_range(info: VideoInfo, options: SwapOptions) -> None:
+def check_range(info: VideoInfo, options: SwapOptions) -> None:
     """Raise TimeRangeError if the clip, by its own claim, ends before the range begins."""
     if options.start_seconds is None or info.duration_seconds is None:
         return

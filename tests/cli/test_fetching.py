@@ -10,7 +10,7 @@ import pytest
 
 from megafs_video.cli.fetching import fetch_missing, needed
 from megafs_video.cli.progress import ProgressKind
-from megafs_video.errors import OfflineError
+from megafs_video.errors import InputNotFoundError, OfflineError
 from megafs_video.weights import cache, fetch
 from megafs_video.weights.table import required_for
 
@@ -32,11 +32,11 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_swap_needs_what_the_table_says() -> None:
-    assert needed("mobile", "yunet", None) == required_for("mobile", "yunet")
+    assert needed("mobile", "yunet") == required_for("mobile", "yunet")
 
 
 def test_a_model_in_a_folder_runs_on_the_default_generator() -> None:
-    assert needed("runs/mine", "scrfd", None) == required_for("mobile", "scrfd")
+    assert needed("runs/mine", "scrfd") == required_for("mobile", "scrfd")
 
 
 @pytest.mark.parametrize("file_name", ["injection_final.pth", "generator.safetensors"])
@@ -44,19 +44,20 @@ def test_a_folder_with_a_generator_of_its_own_needs_only_the_finders(
     tmp_path: Path, file_name: str
 ) -> None:
     (tmp_path / file_name).touch()
-    assert needed(str(tmp_path), "yunet", None) == ("yunet", "face-mesh")
+    assert needed(str(tmp_path), "yunet") == ("yunet", "face-mesh", "arcface-mbf")
 
 
-def test_a_reference_needs_the_identity_network_once() -> None:
-    names = needed("mobile", "scrfd", Path("host.jpg"))
-    assert names.count("arcface-mbf") == 1
+def test_a_model_that_is_nowhere_is_refused_before_anything_is_fetched(asked: list[str]) -> None:
+    with pytest.raises(InputNotFoundError, match="no model at nope; give mobile, or a folder"):
+        fetch_missing("nope", "scrfd", offline=False, progress=ProgressKind.NONE)
+    assert asked == []
 
 
 @pytest.mark.parametrize("kind", list(ProgressKind))
 def test_what_is_fetched_is_said_on_stderr_whatever_the_progress(
     asked: list[str], capsys: pytest.CaptureFixture[str], kind: ProgressKind
 ) -> None:
-    fetch_missing("mobile", "scrfd", None, offline=False, progress=kind)
+    fetch_missing("mobile", "scrfd", offline=False, progress=kind)
     assert asked == list(required_for())
     out, err = capsys.readouterr()
     assert out == ""
@@ -69,7 +70,7 @@ def test_nothing_missing_is_nothing_fetched(
     asked: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "is_cached", lambda name: True)
-    fetch_missing("mobile", "scrfd", None, offline=True, progress=ProgressKind.RICH)
+    fetch_missing("mobile", "scrfd", offline=True, progress=ProgressKind.RICH)
     assert asked == []
     assert capsys.readouterr() == ("", "")
 
@@ -77,5 +78,5 @@ def test_nothing_missing_is_nothing_fetched(
 def test_offline_refuses_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEGAFS_VIDEO_HOME", str(tmp_path))
     with pytest.raises(OfflineError, match="models fetch"):
-        fetch_missing("mobile", "scrfd", None, offline=True, progress=ProgressKind.NONE)
+        fetch_missing("mobile", "scrfd", offline=True, progress=ProgressKind.NONE)
     assert list(tmp_path.iterdir()) == []
