@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from torch import Tensor
 
 from megafs_video.errors import (
     CodecError,
@@ -26,7 +27,7 @@ from megafs_video.errors import (
 from megafs_video.pipeline.options import SwapOptions
 from megafs_video.pipeline.report import Progress
 from megafs_video.pipeline.swap import swap_video
-from megafs_video.values import UInt8Array
+from megafs_video.values import Latents, UInt8Array
 from megafs_video.video.picture import read_picture, write_picture
 from tests.pipeline.fakes import FakeModel, draw, make_finders, write_clip
 
@@ -49,6 +50,16 @@ def swap(target: Path, output: Path, **changes: Any) -> Any:
     settings = {"source": SOURCE, "model": FakeModel(), "finders": make_finders()} | changes
     source = settings.pop("source")
     return swap_video(source, target, output, **settings)
+
+
+class StripedModel(FakeModel):
+    """Its pictures have stripes: a flat one takes on the very colour of a flat target."""
+
+    def generate(self, latents: Latents) -> Tensor:
+        pictures = super().generate(latents).clone()
+        pictures[:, :, ::8] = -0.5
+        pictures[:, :, 4::8] = 0.5
+        return pictures
 
 
 def decoded(path: Path) -> list[tuple[float, UInt8Array]]:
@@ -103,7 +114,7 @@ RED, BLUE = (255, 130, 130), (130, 130, 255)
 def test_a_photograph_can_be_the_target(tmp_path: Path, suffix: str) -> None:
     photo = tmp_path / f"photo{suffix}"
     write_picture(photo, walk()[0])
-    report = swap(photo, tmp_path / "out.png")
+    report = swap(photo, tmp_path / "out.png", model=StripedModel())
     before, after = decoded(photo)[0][1], read_picture(tmp_path / "out.png")
     assert (report.frames, report.tracks) == (1, 1)
     np.testing.assert_array_equal(after[:30], before[:30])  # above the face
@@ -123,7 +134,8 @@ def test_only_the_person_of_the_reference_is_swapped(tmp_path: Path) -> None:
     reference = tmp_path / "blue.png"
     write_picture(reference, draw([(80, 60, BLUE)]))
     seen = decoded(target)[4][1].astype(int)
-    report = swap(target, tmp_path / "out.mp4", options=SwapOptions(reference=reference))
+    options = SwapOptions(reference=reference)
+    report = swap(target, tmp_path / "out.mp4", model=StripedModel(), options=options)
     change = np.abs(decoded(tmp_path / "out.mp4")[4][1] - seen)
     assert report.tracks == 1
     assert change[50:70, 110:130].mean() > 3 * change[50:70, 30:50].mean()
