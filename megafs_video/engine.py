@@ -17,7 +17,7 @@ from torch.jit._trace import TracerWarning
 
 from megafs_video.errors import DeviceError
 from megafs_video.networks.hierfe import HieRFE
-from megafs_video.networks.stylegan2 import ModulatedConvolution, StyleGan2
+from megafs_video.networks.stylegan2 import StyleGan2
 from megafs_video.values import Latents
 
 Run = Callable[..., list[Tensor]]
@@ -57,9 +57,6 @@ class EngineGenerator(nn.Module):
     def __init__(self, generator: StyleGan2, dtype: torch.dtype, num_threads: int) -> None:
         super().__init__()
         dims = generator.dims
-        for module in generator.modules():
-            if isinstance(module, ModulatedConvolution):
-                module.scales_weights = False  # an engine arranges its weights once
         example = (
             torch.zeros(1, dims.constant_channels, 4, 4),
             torch.zeros(1, dims.num_styles, dims.style_size),
