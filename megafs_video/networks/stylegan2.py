@@ -2,8 +2,8 @@
 
 Any power of two up to 1024 px. Made for speed, with nothing changed in what is computed: the
 equalised learning rate, the noise strengths and the gain √2 are folded into the weights
-(``rosinality.py``), zeros between pixels are never multiplied, the blur runs along one axis and then
-the other, and modulation takes the form that is cheaper for the layer and the batch.
+(``rosinality.py``), zeros between pixels are never multiplied, the blur runs along one axis and
+then the other, and modulation takes the form that is cheaper for the layer and the batch.
 """
 
 from __future__ import annotations

@@ -49,17 +49,20 @@ def swap_video(
     model: FaceModel | str | Path = "mobile",
     options: SwapOptions = _DEFAULTS,
     finders: Finders | None = None,
+    swapper: str = "ftm",
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "torch",
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> SwapReport:
     """Give a face of the video ``target`` the identity of ``source``, and write ``output``.
 
     Frames, timestamps and sound are the target's. The output appears whole or not at all.
-    ``model`` is a name or folder for ``load_model``, which gets ``device``, ``precision`` and
-    ``threads``, or a model that is loaded already. ``finders`` are loaded as the options say
-    unless given. ``progress`` is called after every frame, in the caller's thread.
+    ``model`` is a name or folder for ``load_model``, which gets ``swapper``, ``device``,
+    ``precision``, ``engine`` and ``threads``, or a model that is loaded already. ``finders`` are
+    loaded as the options say unless given. ``progress`` is called after every frame, in the
+    caller's thread.
 
     Every ``MegafsError`` is possible; whatever can be known before the first frame is swapped
     is said before it.
@@ -83,8 +86,10 @@ def swap_video(
             options,
             model=model,
             finders=finders,
+            swapper=swapper,
             device=device,
             precision=precision,
+            engine=engine,
             threads=threads,
         ) as cast:
             preparation_seconds = perf_counter() - started
