@@ -53,6 +53,8 @@ def measure(way: Way) -> dict[str, Any]:
 
     ``{"refused": why}`` if this machine cannot run it.
     """
+    if way.keeps_memory:
+        keep_freed_memory()  # before there is another thread
     try:
         # In a thread, as the pipeline runs them.
         with ThreadPoolExecutor(1) as pool:
@@ -64,8 +66,6 @@ def measure(way: Way) -> dict[str, Any]:
 
 
 def _measure_plain(way: Way) -> dict[str, Any]:
-    if way.keeps_memory:
-        keep_freed_memory()
     pixels = make_pixels(2)  # target and source
     calls = (
         _published_calls(way, pixels) if is_official(Path(way.model)) else _own_calls(way, pixels)
