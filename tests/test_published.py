@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,18 @@ def test_a_folder_of_published_files_swaps_as_published(
     assert model.dims.space == dims.space
     assert sorted(model.hashes) == [f"{swapper}_final.pth", GENERATOR]
     check_close(swap(model, pixels), straight_swap(dims, swapper, pixels))
+
+
+@pytest.mark.parametrize("swapper", ["ftm", "injection"])
+def test_in_half_precision_it_is_close_and_gives_float32(tmp_path: Path, swapper: str) -> None:
+    exact = load_model(write_folder(tmp_path, swapper), swapper=swapper, device="cpu")
+    half = replace(exact, dtype=torch.bfloat16)  # whether or not this processor is fast with it
+    pixels = random_pixels(2, 256)
+    found, wanted = swap(half, pixels), swap(exact, pixels)
+    assert found.dtype == torch.float32
+    assert not torch.equal(found, wanted)
+    # bfloat16 keeps 8 bits; errors of some thirty layers add up.
+    torch.testing.assert_close(found, wanted, atol=0.1 * float(wanted.abs().max()), rtol=0)
 
 
 @pytest.mark.parametrize("swapper", ["ftm", "injection", "lcr"])
