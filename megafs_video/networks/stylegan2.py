@@ -62,9 +62,10 @@ class ModulatedConvolution(nn.Module):
         return functional.leaky_relu(features, 0.2, inplace=True)
 
     def _scales_weights(self, features: Tensor) -> bool:
+        if len(features) != 1 or torch.jit.is_tracing():  # a batch, or for an engine
+            return False
         num_outputs = len(self.weight) * self.noise.numel()
-        is_less = self.weight.numel() < features.numel() + num_outputs
-        return len(features) == 1 and is_less and not torch.jit.is_tracing()  # by an engine
+        return self.weight.numel() < features.numel() + num_outputs
 
     def _convolve(self, features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if self.blur is None:
