@@ -44,8 +44,9 @@ def match_colours(swapped: UInt8Array, target: UInt8Array, weights: FloatArray) 
     weight = weights.reshape(-1).astype(np.float64)  # [H·W]
     if weight.sum() < MIN_WEIGHT:
         return np.eye(3, 4)
-    swapped_middle, swapped_spread = _statistics(swapped, weight)
-    target_middle, target_spread = _statistics(target, weight)
+    counted = weight > 0
+    swapped_middle, swapped_spread = _statistics(swapped.reshape(-1, 3)[counted], weight[counted])
+    target_middle, target_spread = _statistics(target.reshape(-1, 3)[counted], weight[counted])
     # One level is added to both so that two flat pictures have a gain of 1.
     gains = np.clip((target_spread + 1) / (swapped_spread + 1), MIN_GAINS, MAX_GAINS)
     turn = _YCC_TO_RGB @ np.diag(gains) @ _RGB_TO_YCC  # [3, 3]
@@ -54,8 +55,8 @@ def match_colours(swapped: UInt8Array, target: UInt8Array, weights: FloatArray) 
 
 
 def _statistics(pixels: UInt8Array, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Weighted median and distance of the quartiles, [3] each, of lightness and colour."""
-    values = pixels.reshape(-1, 3).astype(np.float64) @ _RGB_TO_YCC.T  # [H·W, 3]
+    """Weighted median and distance of the quartiles, [3] each, of the colours of [K, 3]."""
+    values = pixels.astype(np.float64) @ _RGB_TO_YCC.T  # [K, 3]
     quartiles = np.array([_quantiles(channel, weight) for channel in values.T])  # [3, 3]
     return quartiles[:, 1], quartiles[:, 2] - quartiles[:, 0]
 

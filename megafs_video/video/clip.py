@@ -72,7 +72,8 @@ class Clip:
     def __init__(self, path: Path, log: ReadLog | None = None) -> None:
         self.path = path
         self.log = log if log is not None else ReadLog()
-        self._to_rgb = ToRgb()
+        # What is written back are the decoded planes: their RGB is for looking at.
+        self._to_rgb = ToRgb(is_exact=False)
         self._matrix_by_rotation: dict[int, tuple[int, ...]] = {}
         self._size: tuple[int, int] | None = None  # width and height, as stored
         self._run: Generator[TimedFrame, None, None] = (_ for _ in ())
