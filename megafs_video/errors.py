@@ -43,6 +43,12 @@ class DamagedVideoError(VideoError):
     exit_code = 17
 
 
+class LostVideoError(VideoError):
+    """The target could not be read on: it vanished, or its disk fails."""
+
+    exit_code = 19
+
+
 class SourceFaceError(MegafsError):
     """The source picture (or the reference) has no face."""
 
