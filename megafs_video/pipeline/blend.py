@@ -74,7 +74,11 @@ class Blend:
                 yield _drawn(item, [placed.colour_map for placed in item.faces])
             return
         for item, values_of_faces in filtered(
-            placed_items, _samples, [self.profile.colour], max_frames=self.max_lookahead_frames
+            placed_items,
+            _samples,
+            [self.profile.colour],
+            name="blend",
+            max_frames=self.max_lookahead_frames,
         ):
             yield _drawn(item, [colour_map.reshape(3, 4) for (colour_map,) in values_of_faces])
 
