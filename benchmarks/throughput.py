@@ -44,7 +44,9 @@ from megafs_video.video.probe import probe
 from tests.faces.fakes import FakeLandmarker, face_in
 
 CLIP = Path(__file__).parents[1] / "examples" / "target.mp4"
-FACE_SHARE = 1 / 4  # of the picture's shorter side: that of the real face in a clip of a speaking person
+FACE_SHARE = (
+    1 / 4
+)  # of the picture's shorter side: that of the real face in a clip of a speaking person
 TARGET_RATIO = 0.70
 
 

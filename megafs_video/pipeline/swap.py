@@ -143,7 +143,7 @@ def _swap(
 
 def _writer(output: Path, info: VideoInfo, options: SwapOptions) -> VideoWriter | StillWriter:
     if is_still(output):
-        return StillWriter(output, overwrite=options.overwrite)
+        return StillWriter(output, like=info.path, overwrite=options.overwrite)
     return VideoWriter(
         output,
         like=info.path,

@@ -11,7 +11,6 @@ import numpy as np
 from megafs_video.trajectories.filters import Sample
 from megafs_video.values import FloatArray
 
-
 # Floating-point times of a long clip are no more exact than this.
 _SECONDS_DECIMALS = 11
 

@@ -193,9 +193,7 @@ def _steps(name: str) -> tuple[int, int]:
     return parts[0].width // parts[1].width, parts[0].height // parts[1].height
 
 
-def _block_means(
-    change: FloatArray, weights: FloatArray, step_x: int, step_y: int
-) -> FloatArray:
+def _block_means(change: FloatArray, weights: FloatArray, step_x: int, step_y: int) -> FloatArray:
     """Weighted sums of the channels of [H, W, 3], and their means over blocks of pixels.
 
     At the right and lower border they are the means over what there is of a block.

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import av
 
@@ -16,12 +15,12 @@ from megafs_video.video.clip import packet_duration
 from megafs_video.video.compressor import Opening
 from megafs_video.video.encoders import PLANNING_RATE, Encoding, choose_encoding
 from megafs_video.video.grading import UNGRADED
-from megafs_video.video.landing import Landing, check_landing, output_error
+from megafs_video.video.landing import Landing, WholeFile, check_landing, output_error
 from megafs_video.video.movie import MovieFile
 from megafs_video.video.planes import bits_of, has_alpha, planar_format
 from megafs_video.video.probe import VideoInfo, check_time_range, probe
 from megafs_video.video.segments import SegmentedMovie
-from megafs_video.video.still import is_still
+from megafs_video.video.still import check_still, is_still
 
 # Decoded with the colour of what is transparent being white, as browsers show it.
 _LAID_ON_WHITE = frozenset({"gif"})
@@ -47,13 +46,10 @@ def check_output(
     """
     info = probe(like)
     _check_place(output, like, overwrite=overwrite)
-    if not is_still(output):
+    if is_still(output):
+        check_still(output, info)
+    else:
         _encoding_for(info, output, codec, quality, preset)
-    elif info.num_frames not in (None, 1):
-        raise CodecError(
-            f"{output} is a picture, but {like} has {info.num_frames} frames; name a video, such "
-            "as .mp4, or swap one frame with: megafs-video preview"
-        )
 
 
 def _check_place(output: Path, like: Path, *, overwrite: bool) -> None:
@@ -87,7 +83,7 @@ class Written:
     last_duration: int  # of the last frame, ticks
 
 
-class VideoWriter:
+class VideoWriter(WholeFile):
     """Encodes frames into ``output`` and copies the rest of ``like`` beside them.
 
     Used in a ``with``: the file appears under its name when the block ends well, and nothing
@@ -136,24 +132,6 @@ class VideoWriter:
         self._file: MovieFile | SegmentedMovie | None = None
         self._held: Frame | None = None  # its duration is known when the next one comes
         self._last_duration = 0 if written is None else written.last_duration  # ticks
-
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is not None:
-            self._discard()
-            return
-        try:
-            self._finish()
-        except BaseException:
-            self._discard()
-            raise
 
     def write(self, frame: Frame) -> None:
         """Add a frame; each must come after the one before it and have its size."""
