@@ -12,6 +12,7 @@ import av
 from megafs_video.errors import CodecError, OutputError
 from megafs_video.values import Frame
 from megafs_video.video.clip import packet_duration
+from megafs_video.video.codec import Quality
 from megafs_video.video.compressor import Opening
 from megafs_video.video.encoders import PLANNING_RATE, Encoding, choose_encoding
 from megafs_video.video.grading import UNGRADED
@@ -34,7 +35,7 @@ def check_output(
     *,
     like: Path,
     codec: str = "auto",
-    quality: float | None = None,
+    quality: Quality | None = None,
     preset: str | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -59,11 +60,13 @@ def _check_place(output: Path, like: Path, *, overwrite: bool) -> None:
 
 
 def _encoding_for(
-    info: VideoInfo, output: Path, codec: str, quality: float | None, preset: str | None
+    info: VideoInfo, output: Path, codec: str, quality: Quality | None, preset: str | None
 ) -> Encoding:
     """How a clip's pictures are written; CodecError as in ``check_output``."""
     like_format = planar_format(info.pixel_format)
-    encoding = choose_encoding(output, codec, quality, preset, like_format or "yuv420p")
+    if like_format is None:  # RGB: colour is thinned out, unless every sample counts
+        like_format = "yuv444p" if quality == "lossless" else "yuv420p"
+    encoding = choose_encoding(output, codec, quality, preset, like_format)
     encoding.check_size(info.height, info.width)
     is_seen_through = has_alpha(info.pixel_format) and info.codec not in _LAID_ON_WHITE
     if is_seen_through and not has_alpha(encoding.pixel_format(info.height, info.width)):
@@ -110,7 +113,7 @@ class VideoWriter(WholeFile):
         *,
         like: Path,
         codec: str = "auto",
-        quality: float | None = None,
+        quality: Quality | None = None,
         preset: str | None = None,
         start_seconds: float | None = None,
         end_seconds: float | None = None,
@@ -237,6 +240,7 @@ def _losses(info: VideoInfo, encoding: Encoding, pixel_format: str) -> list[str]
             f"{info.pixel_format} pictures were converted to {pixel_format}: colours were rounded"
         )
         like = pixel_format
+    stored = planar_format(pixel_format) or pixel_format
     if bits_of(pixel_format) < info.bits_per_component:
         losses.append(
             f"{info.bits_per_component}-bit pictures were written with {bits_of(pixel_format)} bits"
@@ -246,7 +250,7 @@ def _losses(info: VideoInfo, encoding: Encoding, pixel_format: str) -> list[str]
             f"{info.width}x{info.height} is odd, so colour is stored whole (4:4:4), which some "
             "players do not show; vp9 and av1 store odd sizes in 4:2:0"
         )
-    elif (was := _subsampling(like)) != (now := _subsampling(pixel_format)):
+    elif (was := _subsampling(like)) != (now := _subsampling(stored)):
         losses.append(f"colour in {was} was written as {now}, which {name} takes")
     if info.grading != UNGRADED and encoding.codec.grading_style is None:
         losses.append("the HDR metadata of the screen it was graded on was left out")
