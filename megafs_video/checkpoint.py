@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -44,22 +44,29 @@ class Checkpoint:
     >>> first = Checkpoint()
     >>> first.carried("count", [1, 2])
     [1, 2]
-    >>> Checkpoint(first.left).carried("count", [])  # in another run
+    >>> Checkpoint(first.memories).carried("count", [])  # in another run
     [1, 2]
     """
 
     def __init__(self, found: Mapping[str, Packed] | None = None) -> None:
-        self._found = found
-        self.left: dict[str, Packed] = {}  # by the names of the stages
+        self.is_found = found is not None  # in an earlier run
+        self.memories: dict[str, Packed] = dict(found or {})  # by the names of the stages
 
     def carried(self, name: str, memory: T) -> T:
         """The memory to go on with; ``name`` is the stage's own, used once in a run.
 
         KeyError: the run that made the checkpoint had no such stage.
         """
-        if self._found is not None:
-            return cast(T, unpack(self._found[name]))
-        self.left[name] = pack(memory)  # a copy: the stage goes on to change it
+        if self.is_found:
+            return self.memory(name, type(memory))
+        self.memories[name] = pack(memory)  # a copy: the stage goes on to change it
+        return memory
+
+    def memory(self, name: str, kind: type[T]) -> T:
+        """What a stage left; KeyError if nothing, TypeError if it is not of that kind."""
+        memory = unpack(self.memories[name])
+        if not isinstance(memory, kind):
+            raise TypeError(f"the memory of {name} is {memory!r}, wanted a {kind.__name__}")
         return memory
 
 
@@ -124,7 +131,7 @@ def _unpacked(tree: Any, arrays: Sequence[Array]) -> Any:
         if tag == "fraction":
             return Fraction(*rest)
         if tag == "enum":
-            return _class(rest[0], rest[1])[rest[2]]  # type: ignore[index]
+            return _class(rest[0], rest[1])[rest[2]]
         if tag == "object":
             return _class(rest[0], rest[1])(*(_unpacked(each, arrays) for each in rest[2:]))
         if tag == "deque":

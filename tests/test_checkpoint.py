@@ -63,14 +63,16 @@ def test_later_changes_do_not_reach_what_was_left() -> None:
     assert checkpoint.carried("stage", memory) is memory
     memory["seen"][:] = 1
     memory["names"].append("b")  # type: ignore[attr-defined]
-    found = Checkpoint(checkpoint.left).carried("stage", {})
+    found = Checkpoint(checkpoint.memories).carried("stage", {})
     assert found["names"] == ["a"]
     assert not found["seen"].any()
 
 
-def test_a_stage_that_left_nothing_is_named() -> None:
+def test_a_stage_that_left_nothing_or_something_else_is_named() -> None:
     with pytest.raises(KeyError, match="track"):
-        Checkpoint({}).carried("track", None)
+        Checkpoint({}).carried("track", 1)
+    with pytest.raises(TypeError, match="the memory of track is 'one', wanted a int"):
+        Checkpoint({"track": pack("one")}).carried("track", 1)
 
 
 @pytest.mark.parametrize("value", [object(), {"a": b"bytes"}, [lambda: 0], np.array(["text"])])

@@ -202,6 +202,15 @@ OverwriteOption = Annotated[
         help="Replace what exists under that name.",
     ),
 ]
+ResumeOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--resume/--no-resume",
+        help="Keep what is finished beside OUTPUT, so that the same command goes on after a crash, "
+        "a power cut or Ctrl-C; or keep nothing, and forget what is there. Default: for clips of "
+        "over a minute.",
+    ),
+]
 ReportOption = Annotated[
     Path | None,
     typer.Option(

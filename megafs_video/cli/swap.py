@@ -32,6 +32,7 @@ def swap(
     lossless: words.LosslessOption = False,
     preset: words.PresetOption = None,
     overwrite: words.OverwriteOption = False,
+    resume: words.ResumeOption = None,
     report: words.ReportOption = None,
     model: words.ModelOption = "mobile",
     device: words.DeviceOption = words.Device.AUTO,
@@ -65,6 +66,7 @@ def swap(
         preset=preset,
         batch_size=batch_size,
         overwrite=overwrite,
+        resume=resume,
         offline=offline,
     )
     kind = ProgressKind.NONE if quiet else progress

@@ -35,6 +35,7 @@ class SwapOptions:
     overwrite: bool = False  # replace an output that exists
     offline: bool = False  # never fetch a model file
     max_gap_frames: int = 10  # a face that is lost for so long keeps its track
+    resume: bool | None = None  # whether a run that is killed can go on; None: if over a minute
 
     def __post_init__(self) -> None:
         _check_choice("detector", self.detector, DETECTORS)

@@ -24,13 +24,14 @@ class Place:
 
     frame_index: int  # 0 is the first of the range
     pts: int
+    seconds: float  # when it is shown
     checksum: int  # of its pixels
     log: ReadLog  # as it was when the frame was handed out
 
     @staticmethod
     def of(frame: Frame, frame_index: int, log: ReadLog) -> Place:
         """The place of a frame that ``read_frames`` has just handed out."""
-        return Place(frame_index, frame.pts, _checksum(frame), replace(log))
+        return Place(frame_index, frame.pts, frame.seconds, _checksum(frame), replace(log))
 
 
 def read_frames(
@@ -98,7 +99,7 @@ def _from(clip: Clip, place: Place, first_pts: int | None) -> Iterator[TimedFram
         first = next(later, None)
         if not _is_at(clip, first, place):
             raise ResumeError(
-                f"{clip.path} shows another picture at {clip.seconds(place.pts):.3f} s than when "
+                f"{clip.path} shows another picture at {place.seconds:.3f} s than when "
                 "the run began; give the same clip, or --no-resume to begin anew"
             )
     assert first is not None
@@ -115,4 +116,4 @@ def _is_at(clip: Clip, timed: TimedFrame | None, place: Place) -> bool:
 
 
 def _checksum(frame: Frame) -> int:
-    return crc32(np.ascontiguousarray(frame.pixels))
+    return crc32(np.ascontiguousarray(frame.pixels).data)

@@ -88,7 +88,7 @@ def test_every_later_frame_is_the_same(options: SwapOptions, choice: FaceChoice 
         assert sum(changed) > NUM_FRAMES / 5
         for place, checkpoint in checkpoints.items():
             rest = list(marked[place:])
-            rest[0] = replace(rest[0], checkpoint=Checkpoint(checkpoint.left))
+            rest[0] = replace(rest[0], checkpoint=Checkpoint(checkpoint.memories))
             for wanted, found in zip(whole[place:], run(cast, options, rest), strict=True):
                 assert found.pts == wanted.pts
                 np.testing.assert_array_equal(found.pixels, wanted.pixels)
@@ -104,4 +104,4 @@ def test_every_profile_can_be_kept() -> None:
             marked[3] = replace(marked[3], checkpoint=(checkpoint := Checkpoint()))
             assert len(list(run(cast, options, marked))) == 4
             smoothing = set() if PROFILES[smooth] is None else {"align", "smooth", "blend"}
-            assert set(checkpoint.left) == {"track", "select"} | smoothing
+            assert set(checkpoint.memories) == {"track", "select"} | smoothing
