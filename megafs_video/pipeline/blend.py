@@ -24,7 +24,7 @@ from megafs_video.trajectories.filters import Sample
 from megafs_video.values import FloatArray, FrameFaces, SwappedCrop, UInt8Array
 
 # Faces are compared on a grid of about this many samples a side: enough to know their light.
-_COMPARED_GRID = 64
+_COMPARED_GRID = 40
 # Light is worked out on a grid of this many cells a side: between them it is as good as straight.
 _LIGHT_GRID = 32
 
@@ -76,7 +76,11 @@ class Blend:
                 yield _drawn(item, [placed.light_map for placed in item.faces])
             return
         for item, values_of_faces in filtered(
-            placed_items, _samples, [self.profile.colour], max_frames=self.max_lookahead_frames
+            placed_items,
+            _samples,
+            [self.profile.colour],
+            name="blend",
+            max_frames=self.max_lookahead_frames,
         ):
             yield _drawn(
                 item, [light_map.reshape(UNCHANGED.shape) for (light_map,) in values_of_faces]

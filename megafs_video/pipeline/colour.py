@@ -85,19 +85,15 @@ def _light(pixels: UInt8Array, weight: FloatArray, terms: FloatArray) -> tuple[F
     side it is on, not by its distance.
     """
     values = pixels.astype(np.float64) @ _RGB_TO_YCC.T  # [K, 3]
+    squares = (terms[:, :, None] * terms[:, None, :]).reshape(len(terms), -1)  # [K, 6 · 6]
     # Held lightly, so that a face of which little is seen has no wild light in its far corner.
     ridge = _RIDGE * weight.sum() * np.diag([0.0] + [1.0] * (NUM_TERMS - 1))
-    light = np.zeros((NUM_TERMS, 3))
-    for channel, limit in enumerate(_HUBER_LEVELS):
-        trust = weight
-        for _ in range(_NUM_ROUNDS):
-            weighted = terms * trust[:, None]  # [K, 6]
-            light[:, channel] = np.linalg.solve(
-                terms.T @ weighted + ridge, weighted.T @ values[:, channel]
-            )
-            distance = np.abs(values[:, channel] - terms @ light[:, channel])
-            trust = weight * (limit / np.maximum(distance, limit))
-    detail = values - terms @ light
+    trust = np.repeat(weight[:, None], 3, axis=1)  # [K, 3]
+    for _ in range(_NUM_ROUNDS):
+        systems = (trust.T @ squares).reshape(3, NUM_TERMS, NUM_TERMS) + ridge
+        light = np.linalg.solve(systems, (terms.T @ (trust * values)).T[:, :, None])[:, :, 0].T
+        detail = values - terms @ light
+        trust = weight[:, None] * (_HUBER_LEVELS / np.maximum(np.abs(detail), _HUBER_LEVELS))
     spread = [_quartile_distance(channel, weight) for channel in detail.T]
     return light, np.array(spread)
 
