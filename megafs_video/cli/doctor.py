@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from megafs_video.errors import CodecError, NotReadyError, SystemLibraryError
+from megafs_video.errors import NotReadyError, SystemLibraryError
 from megafs_video.faces.libraries import missing_system_libraries
 from megafs_video.weights.table import TABLE, required_for
 
@@ -218,18 +218,17 @@ def _torch() -> Iterator[Finding]:
 def _encoders() -> Iterator[Finding]:
     if _version("av") is None:
         return
-    from megafs_video.video.encoders import CODECS, choose_encoding
+    from megafs_video.video.codec import SOFTWARE
+    from megafs_video.video.encoders import working_codecs
 
-    found: list[str] = []
-    for name in CODECS:
-        try:
-            choose_encoding(Path("any.mkv"), codec=name)  # a container that holds every codec
-        except CodecError:
-            continue
-        found.append(name)
-    lacking = ", ".join(name for name in CODECS if name not in found)
-    if found:
-        shown = f"{', '.join(found)}{f' (without {lacking})' if lacking else ''}"
-        yield Finding("video encoders", shown)
+    found = working_codecs()
+    software = [codec.name for codec in SOFTWARE]
+    lacking = ", ".join(name for name in software if name not in found)
+    cards = ", ".join(name for name in found if name not in software)
+    without = f" (without {lacking})" if lacking else ""
+    usable = ", ".join(name for name in software if name in found)
+    if usable:
+        yield Finding("video encoders", f"{usable}{without}")
     else:
         yield Finding("video encoders", f"none of {lacking}", Verdict.MISSING)
+    yield Finding("in hardware", cards or "no video encoder that PyAV can start")

@@ -29,8 +29,10 @@ def swap(
     smooth: words.SmoothOption = "light",
     codec: words.CodecOption = "auto",
     quality: words.QualityOption = None,
+    lossless: words.LosslessOption = False,
     preset: words.PresetOption = None,
     overwrite: words.OverwriteOption = False,
+    resume: words.ResumeOption = None,
     report: words.ReportOption = None,
     model: words.ModelOption = "mobile",
     swapper: words.SwapperOption = words.Swapper.FTM,
@@ -52,6 +54,8 @@ def swap(
     from megafs_video.pipeline.options import SwapOptions
     from megafs_video.pipeline.swap import swap_video
 
+    if lossless and quality is not None:
+        raise typer.BadParameter("--lossless and --quality exclude each other; leave one out")
     chosen = SwapOptions(
         detector=detector.value,
         face=face,
@@ -61,10 +65,11 @@ def swap(
         start_seconds=start,
         end_seconds=end,
         codec=codec,
-        quality=quality,
+        quality="lossless" if lossless else quality,
         preset=preset,
         batch_size=batch_size,
         overwrite=overwrite,
+        resume=resume,
         offline=offline,
     )
     kind = ProgressKind.NONE if quiet else progress

@@ -20,6 +20,7 @@ from megafs_video.pipeline.prefetch import close
 from megafs_video.pipeline.prepare import Finders, Source, prepared
 from megafs_video.pipeline.stage import Stage
 from megafs_video.values import AlignedCrop, Frame, FrameFaces, SwappedCrop, UInt8Array
+from megafs_video.video.planes import shown_pixels
 from megafs_video.video.probe import VideoInfo, probe
 from megafs_video.video.sample import frames_at
 
@@ -116,7 +117,7 @@ def _preview(
         target=frame,
         crops=crops.faces,
         swaps=swaps.faces,
-        blended=blended.frame.pixels,
+        blended=shown_pixels(blended.frame),
     )
 
 
