@@ -43,6 +43,7 @@ def identity_of(cast: Cast, source: Source, target: Path, options: SwapOptions) 
         "batch_size": str(options.faces_per_batch(device.type)),
         "device": str(device),
         "precision": str(cast.model.dtype),
+        "engine": cast.model.engine,
         "threads": str(torch.get_num_threads()),
         "model": cast.model.name,
         **{f"file {name}": sha256 for name, sha256 in cast.model.hashes.items()},
