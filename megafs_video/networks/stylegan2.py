@@ -24,6 +24,12 @@ EPSILON = 1e-8
 GAIN = 2**0.5  # LeakyReLU(0.2)·√2 = LeakyReLU(√2·x, 0.2): the gain goes into what comes before
 
 
+def is_recorded() -> bool:
+    """Whether the network is being recorded for an engine (``engine.py``)."""
+    found: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # no stubs
+    return found
+
+
 class ModulatedConvolution(nn.Module):
     """A convolution whose input channels a style scales, and whose outputs have unit variance.
 
@@ -62,7 +68,7 @@ class ModulatedConvolution(nn.Module):
         return functional.leaky_relu(features, 0.2, inplace=True)
 
     def _scales_weights(self, features: Tensor) -> bool:
-        if len(features) != 1 or torch.jit.is_tracing():  # a batch, or for an engine
+        if len(features) != 1 or is_recorded():
             return False
         num_outputs = len(self.weight) * self.noise.numel()
         return self.weight.numel() < features.numel() + num_outputs
@@ -86,7 +92,7 @@ def spread(features: Tensor, flipped: Tensor) -> Tensor:
     batch, _, height, width = features.shape
     places = tuple(product((0, 1), repeat=2))  # row and column in the cell
     windows = [flipped[:, :, row::2, column::2] for row, column in places]
-    if torch.jit.is_tracing():
+    if is_recorded():
         # Engines know how to weave whole maps, but not how to write every other pixel.
         maps = [
             functional.conv2d(
@@ -147,7 +153,7 @@ class ToRgb(nn.Module):
         """features [N, C, S, S], style [N, 512] -> [N, 3, S, S]."""
         scales = self.modulation(style)  # [N, C]
         weight, bias = self.convolution.weight, self.convolution.bias
-        if len(features) == 1 and not torch.jit.is_tracing():
+        if len(features) == 1 and not is_recorded():
             return functional.conv2d(features, weight * scales[:, :, None, None], bias)
         return functional.conv2d(features * scales[:, :, None, None], weight, bias)
 
