@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from megafs_video.trajectories.adaptive import Adaptive
 from megafs_video.trajectories.euro import OneEuro
 from megafs_video.trajectories.filters import Filter, Sample, Trajectory
 from megafs_video.trajectories.fits import Gaussian, SavitzkyGolay
@@ -18,6 +19,7 @@ FILTERS: list[Filter[Any]] = [
     SavitzkyGolay(0.11),
     OneEuro(1.0, 4.0),
     Kalman(2.8, 0.25),
+    Adaptive(SavitzkyGolay(0.121, 4), Gaussian(0.13, 0.27)),
 ]
 SECONDS = np.cumsum(np.random.default_rng(1).uniform(0.01, 0.05, 60))
 VALUES = np.random.default_rng(2).normal(size=(60, 3))
