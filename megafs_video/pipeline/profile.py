@@ -20,19 +20,18 @@ class Profile:
 
     place: Filter[Any]  # of the crop, as seen from the head: centre, log of the side, rotation
     outline: Filter[Any]  # of the face, as seen from the head, which is the mask
-    constant: Filter[Any]  # C: the layout of the 4 px map
-    coarse: Filter[Any]  # codes of the 4 and 8 px layers: pose, shape of the head
-    middle: Filter[Any]  # codes of the 16, 32 and 64 px layers: identity, mouth, eyelids
-    fine: Filter[Any]  # codes from 128 px on: colour, light, texture
+    constant: Filter[Any]  # C, the 4 px map: nearly all of pose, lips and eyelids
+    coarse: Filter[Any]  # codes of the 4 and 8 px layers: a little of all that moves
+    middle: Filter[Any]  # codes of the 16 and 32 px layers: lips and lids, and some identity
+    fine: Filter[Any]  # codes from 64 px on: identity, colour, texture, and nothing that moves
     colour: Filter[Any]  # the map that gives the swapped face the target's colours
     texture_seconds: float = 0.2  # memory of each point of the skin, as it moves with the face
 
 
 # Gain for a tone at 2, 5 and 8 Hz (speech is 2 to 7 Hz) and what is left of white noise, at 30
-# frames a second: 1.0, .98, .75 and 75 %; .92, .58, .25 and 53 %; .70, .11, .00 and 38 %;
-# .30, .00, .00 and 27 %. Radii are just above 3, 5 and 8 frames of 29.97 frames a second.
+# frames a second: 1.0, .98, .77 and 75 %; .71, .11, .01 and 38 %; .29, .01, .01 and 28 %. Radii
+# are just above 3, 5 and 8 frames of 29.97 frames a second.
 _SPEECH = SavitzkyGolay(radius_seconds=0.121, order=4)
-_LIGHT = Gaussian(sigma_seconds=1 / 30, radius_seconds=0.11)
 _STEADY = Gaussian(sigma_seconds=1 / 15, radius_seconds=0.17)
 _CALM = Gaussian(sigma_seconds=0.13, radius_seconds=0.27)
 # As calm as the second while only noise moves, and as quick as the first when a face does.
@@ -41,14 +40,14 @@ _IDENTITY = Adaptive(_SPEECH, _CALM)
 
 # Chosen by measurement: docs/smoothing.md.
 _MEASURED = {
-    "light": Profile(_CALM, _STEADY, _POSE, _POSE, _SPEECH, _IDENTITY, _CALM),
-    "strong": Profile(_CALM, _STEADY, _POSE, _POSE, _SPEECH, _IDENTITY, _CALM, texture_seconds=0.4),
+    "light": Profile(_CALM, _STEADY, _SPEECH, _SPEECH, _SPEECH, _IDENTITY, _CALM),
+    "strong": Profile(_CALM, _STEADY, _SPEECH, _POSE, _POSE, _IDENTITY, _CALM, texture_seconds=0.4),
 }
 
 _HALF_GAINS_HZ = {
     #         place, outline, constant, coarse, middle, fine, colour
-    "light": (1.4, 2.8, 5.6, 5.6, 8.8, 5.6, 1.4),
-    "strong": (1.4, 2.8, 2.8, 2.8, 8.8, 1.4, 1.4),
+    "light": (1.4, 2.8, 8.8, 8.8, 8.8, 1.4, 1.4),
+    "strong": (1.4, 2.8, 8.8, 5.6, 5.6, 1.4, 1.4),
 }
 """The tones that a filter by name is made to halve."""
 

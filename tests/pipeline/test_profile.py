@@ -39,8 +39,8 @@ def test_the_command_line_and_the_options_know_the_same_profiles() -> None:
 def test_a_filter_by_name_halves_the_tones_that_the_measured_profile_halves(
     name: str, strength: str
 ) -> None:
-    halved_hz = {"place": 1.4, "outline": 2.8, "middle": 8.8, "colour": 1.4}
-    halved_hz |= {"fine": 5.6} if strength == "light" else {"coarse": 2.8, "fine": 1.4}
+    halved_hz = {"place": 1.4, "outline": 2.8, "constant": 8.8, "fine": 1.4, "colour": 1.4}
+    halved_hz |= {"middle": 8.8 if strength == "light" else 5.6}
     profile = profile_of(f"{name}:{strength}")
     for part, tone_hz in halved_hz.items():
         if (name, tone_hz) == ("savgol", 1.4):
@@ -52,7 +52,7 @@ def test_a_filter_by_name_halves_the_tones_that_the_measured_profile_halves(
 @pytest.mark.parametrize("strength", ["light", "strong"])
 def test_what_carries_speech_keeps_it_and_colour_may_not_flicker(strength: str) -> None:
     profile = profile_of(strength)
-    assert gain(profile.middle, 2.0) > 0.99 and gain(profile.middle, 5.0) > 0.95
+    assert gain(profile.constant, 2.0) > 0.99 and gain(profile.constant, 5.0) > 0.95
     noise = np.random.default_rng(0).normal(size=300)
     assert streamed(profile.fine, SECONDS, noise).std() < 0.6 * noise.std()
 

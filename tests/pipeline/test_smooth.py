@@ -68,7 +68,7 @@ def test_each_part_of_the_codes_is_filtered_as_its_profile_says(name: str, is_ev
         np.testing.assert_allclose(styles[inner, index], alone(filter)[inner], atol=1e-6)
 
 
-def test_codes_from_128_pixels_on_are_fine() -> None:
+def test_codes_from_64_pixels_on_are_fine() -> None:
     profile = PROFILES["strong"]
     assert profile is not None
     chance = torch.Generator().manual_seed(0)
@@ -88,11 +88,10 @@ def test_codes_from_128_pixels_on_are_fine() -> None:
     ]
     smooth = [item.faces[0].latents.styles[0] for item in Smooth(profile)(iter(clip))]
     left = torch.stack(smooth[8:-8]).std(dim=0).mean(dim=1)  # [16], of 1 that there was
-    # 4 | 8 8 | 16 16 | 32 32 | 64 64 | 128 …: what the filters of each part leave of noise.
-    np.testing.assert_allclose(left[:3], left[0], rtol=0.1)
-    np.testing.assert_allclose(left[3:9], left[3], rtol=0.1)
-    np.testing.assert_allclose(left[9:], left[9], rtol=0.15)
-    assert left[9] < 0.5 * left[3] and left[9] < 0.95 * left[0] < 0.7 * left[3]
+    # 4 | 8 8 | 16 16 | 32 32 | 64 …: what the filters of each part leave of noise.
+    np.testing.assert_allclose(left[:7], left[0], rtol=0.15)
+    np.testing.assert_allclose(left[7:], left[7], rtol=0.15)
+    assert left[7] < 0.75 * left[0] < 0.3
 
 
 def test_off_gives_the_same_objects() -> None:
