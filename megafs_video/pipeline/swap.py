@@ -51,17 +51,20 @@ def swap_video(
     model: FaceModel | str | Path = "mobile",
     options: SwapOptions = _DEFAULTS,
     finders: Finders | None = None,
+    swapper: str = "ftm",
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "torch",
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> SwapReport:
     """Give a face of the video ``target`` the identity of ``source``, and write ``output``.
 
     Frames, timestamps and sound are the target's. The output appears whole or not at all.
-    ``model`` is a name or folder for ``load_model``, which gets ``device``, ``precision`` and
-    ``threads``, or a model that is loaded already. ``finders`` are loaded as the options say
-    unless given. ``progress`` is called after every frame, in the caller's thread.
+    ``model`` is a name or folder for ``load_model``, which gets ``swapper``, ``device``,
+    ``precision``, ``engine`` and ``threads``, or a model that is loaded already. ``finders`` are
+    loaded as the options say unless given. ``progress`` is called after every frame, in the
+    caller's thread.
 
     If ``options.resume`` says so, or by default for more than a minute, finished pieces are kept
     in a folder beside the output, and a run that was stopped in any way, killed included, goes on
@@ -90,8 +93,10 @@ def swap_video(
                 options,
                 model=model,
                 finders=finders,
+                swapper=swapper,
                 device=device,
                 precision=precision,
+                engine=engine,
                 threads=threads,
             )
         )
@@ -181,7 +186,7 @@ def _writer(
     output: Path, info: VideoInfo, options: SwapOptions, work: Work | None
 ) -> VideoWriter | StillWriter:
     if is_still(output):
-        return StillWriter(output, overwrite=options.overwrite)
+        return StillWriter(output, like=info.path, overwrite=options.overwrite)
     return VideoWriter(
         output,
         like=info.path,

@@ -23,9 +23,15 @@ from megafs_video.errors import DamagedVideoError, LostVideoError, VideoError
 from megafs_video.values import Frame
 from megafs_video.video.colour import ToRgb
 from megafs_video.video.fields import progressive
-from megafs_video.video.media import MAX_FRAME_PIXELS, open_container, picture_stream
+from megafs_video.video.media import (
+    MAX_FRAME_PIXELS,
+    PHOTO_FORMATS,
+    open_container,
+    picture_stream,
+)
 from megafs_video.video.orientation import display_matrix, turn_upright
 from megafs_video.video.planes import DecodedPicture
+from megafs_video.video.souvenirs import matrix_of_photo
 
 # Two ways to write one second: a float such as 0.1 is not the fraction 1/10 that a stream
 # counts in, so a time may miss a frame's by this much and still mean it.
@@ -74,7 +80,8 @@ class Clip:
     def __init__(self, path: Path, log: ReadLog | None = None) -> None:
         self.path = path
         self.log = log if log is not None else ReadLog()
-        self._to_rgb = ToRgb()
+        # What is written back are the decoded planes: their RGB is for looking at.
+        self._to_rgb = ToRgb(is_exact=False)
         self._matrix_by_rotation: dict[int, tuple[int, ...]] = {}
         self._size: tuple[int, int] | None = None  # width and height, as stored
         self._run: Generator[TimedFrame, None, None] = (_ for _ in ())
@@ -129,14 +136,21 @@ class Clip:
     def upright(self, timed: TimedFrame) -> Frame:
         """The frame as players show it, in RGB."""
         native = timed.native
-        # To look at a frame's side data ties it into a reference cycle, and hundreds of frames
-        # would wait for the garbage collector; the angle alone comes without one.
-        if native.rotation not in self._matrix_by_rotation:
-            self._matrix_by_rotation[native.rotation] = display_matrix(native)
-        matrix = self._matrix_by_rotation[native.rotation]
+        matrix = self.matrix_of(native)
         pixels = turn_upright(self._to_rgb(native), matrix)
         decoded = DecodedPicture.of(native, pixels, matrix)
         return Frame(pixels, timed.pts, self.time_base, decoded)
+
+    def matrix_of(self, native: av.VideoFrame) -> tuple[int, ...]:
+        """How players turn a frame: ``orientation.py`` explains the nine numbers."""
+        # To look at a frame's side data ties it into a reference cycle, and hundreds of frames
+        # would wait for the garbage collector; the angle alone comes without one.
+        if native.rotation not in self._matrix_by_rotation:
+            # PyAV has no name for EXIF, and shows no side data at all where it stands.
+            is_photo = self.container.format.name in PHOTO_FORMATS
+            matrix = matrix_of_photo(self.path) if is_photo else display_matrix(native)
+            self._matrix_by_rotation[native.rotation] = matrix
+        return self._matrix_by_rotation[native.rotation]
 
     def frames(self, from_pts: int | None = None) -> Generator[TimedFrame, None, None]:
         """Frames in the order in which they are shown; closes the run before it, if any.

@@ -87,7 +87,7 @@ class Compressor:
             context.sample_aspect_ratio = self.aspect
         context.colorspace, context.color_range = tags.matrix, tags.range
         context.color_primaries, context.color_trc = tags.primaries, tags.transfer
-        if encoding.codec.name == "hevc" and encoding.format.muxer in ("mp4", "mov"):
+        if encoding.codec.compression == "hevc" and encoding.format.muxer in ("mp4", "mov"):
             context.codec_tag = "hvc1"  # the only tag for HEVC that Apple's players take
         if self._matrix != IDENTITY:
             self.stream.set_display_matrix(self._matrix)

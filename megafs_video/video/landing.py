@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from abc import ABC, abstractmethod
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from megafs_video.errors import (
     DiskFullError,
@@ -68,6 +71,36 @@ class Landing:
         """Remove the hidden file; nothing else is touched."""
         with contextlib.suppress(OSError):  # a folder that vanished took the file along
             self.hidden_path.unlink(missing_ok=True)
+
+
+class WholeFile(ABC):
+    """Something that is written in a ``with``: whole if the block ends well, else not at all."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._discard()
+            return
+        try:
+            self._finish()
+        except BaseException:
+            self._discard()
+            raise
+
+    @abstractmethod
+    def _finish(self) -> None:
+        """Make it whole."""
+
+    @abstractmethod
+    def _discard(self) -> None:
+        """Leave nothing behind."""
 
 
 def name_durably(hidden_path: Path, path: Path) -> None:

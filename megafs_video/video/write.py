@@ -6,22 +6,22 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import av
 
 from megafs_video.errors import CodecError, OutputError
 from megafs_video.values import Frame
 from megafs_video.video.clip import packet_duration
+from megafs_video.video.codec import Quality
 from megafs_video.video.compressor import Opening
 from megafs_video.video.encoders import PLANNING_RATE, Encoding, choose_encoding
 from megafs_video.video.grading import UNGRADED
-from megafs_video.video.landing import Landing, check_landing, output_error
+from megafs_video.video.landing import Landing, WholeFile, check_landing, output_error
 from megafs_video.video.movie import MovieFile
 from megafs_video.video.planes import bits_of, has_alpha, planar_format
 from megafs_video.video.probe import VideoInfo, check_time_range, probe
 from megafs_video.video.segments import SegmentedMovie
-from megafs_video.video.still import is_still
+from megafs_video.video.still import check_still, is_still
 
 # Decoded with the colour of what is transparent being white, as browsers show it.
 _LAID_ON_WHITE = frozenset({"gif"})
@@ -35,7 +35,7 @@ def check_output(
     *,
     like: Path,
     codec: str = "auto",
-    quality: float | None = None,
+    quality: Quality | None = None,
     preset: str | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -47,13 +47,10 @@ def check_output(
     """
     info = probe(like)
     _check_place(output, like, overwrite=overwrite)
-    if not is_still(output):
+    if is_still(output):
+        check_still(output, info)
+    else:
         _encoding_for(info, output, codec, quality, preset)
-    elif info.num_frames not in (None, 1):
-        raise CodecError(
-            f"{output} is a picture, but {like} has {info.num_frames} frames; name a video, such "
-            "as .mp4, or swap one frame with: megafs-video preview"
-        )
 
 
 def _check_place(output: Path, like: Path, *, overwrite: bool) -> None:
@@ -63,11 +60,13 @@ def _check_place(output: Path, like: Path, *, overwrite: bool) -> None:
 
 
 def _encoding_for(
-    info: VideoInfo, output: Path, codec: str, quality: float | None, preset: str | None
+    info: VideoInfo, output: Path, codec: str, quality: Quality | None, preset: str | None
 ) -> Encoding:
     """How a clip's pictures are written; CodecError as in ``check_output``."""
     like_format = planar_format(info.pixel_format)
-    encoding = choose_encoding(output, codec, quality, preset, like_format or "yuv420p")
+    if like_format is None:  # RGB: colour is thinned out, unless every sample counts
+        like_format = "yuv444p" if quality == "lossless" else "yuv420p"
+    encoding = choose_encoding(output, codec, quality, preset, like_format)
     encoding.check_size(info.height, info.width)
     is_seen_through = has_alpha(info.pixel_format) and info.codec not in _LAID_ON_WHITE
     if is_seen_through and not has_alpha(encoding.pixel_format(info.height, info.width)):
@@ -87,7 +86,7 @@ class Written:
     last_duration: int  # of the last frame, ticks
 
 
-class VideoWriter:
+class VideoWriter(WholeFile):
     """Encodes frames into ``output`` and copies the rest of ``like`` beside them.
 
     Used in a ``with``: the file appears under its name when the block ends well, and nothing
@@ -114,7 +113,7 @@ class VideoWriter:
         *,
         like: Path,
         codec: str = "auto",
-        quality: float | None = None,
+        quality: Quality | None = None,
         preset: str | None = None,
         start_seconds: float | None = None,
         end_seconds: float | None = None,
@@ -136,24 +135,6 @@ class VideoWriter:
         self._file: MovieFile | SegmentedMovie | None = None
         self._held: Frame | None = None  # its duration is known when the next one comes
         self._last_duration = 0 if written is None else written.last_duration  # ticks
-
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is not None:
-            self._discard()
-            return
-        try:
-            self._finish()
-        except BaseException:
-            self._discard()
-            raise
 
     def write(self, frame: Frame) -> None:
         """Add a frame; each must come after the one before it and have its size."""
@@ -259,6 +240,7 @@ def _losses(info: VideoInfo, encoding: Encoding, pixel_format: str) -> list[str]
             f"{info.pixel_format} pictures were converted to {pixel_format}: colours were rounded"
         )
         like = pixel_format
+    stored = planar_format(pixel_format) or pixel_format
     if bits_of(pixel_format) < info.bits_per_component:
         losses.append(
             f"{info.bits_per_component}-bit pictures were written with {bits_of(pixel_format)} bits"
@@ -268,7 +250,7 @@ def _losses(info: VideoInfo, encoding: Encoding, pixel_format: str) -> list[str]
             f"{info.width}x{info.height} is odd, so colour is stored whole (4:4:4), which some "
             "players do not show; vp9 and av1 store odd sizes in 4:2:0"
         )
-    elif (was := _subsampling(like)) != (now := _subsampling(pixel_format)):
+    elif (was := _subsampling(like)) != (now := _subsampling(stored)):
         losses.append(f"colour in {was} was written as {now}, which {name} takes")
     if info.grading != UNGRADED and encoding.codec.grading_style is None:
         losses.append("the HDR metadata of the screen it was graded on was left out")
