@@ -56,7 +56,7 @@ def main() -> int:
         seconds = finish(clip, whole, chosen)
         num_kills = num_runs = 0
         while num_kills < chosen.kills:
-            delay_seconds = instants.uniform(0, 2 * seconds / chosen.kills + 1)
+            delay_seconds = instants.uniform(0, seconds)
             if is_killed(clip, output, chosen, delay_seconds):
                 num_kills += 1
                 table.add_row(f"kill {num_kills}", f"{delay_seconds:.2f}", finished(output))

@@ -21,7 +21,15 @@ _LIBRARIES = (
 )
 
 
-def identity_of(cast: Cast, source: Source, target: Path, options: SwapOptions) -> dict[str, str]:
+def identity_of(
+    cast: Cast,
+    source: Source,
+    target: Path,
+    options: SwapOptions,
+    *,
+    swapper: str,
+    engine: str,
+) -> dict[str, str]:
     """Everything that the pictures of a run depend on, as people call it.
 
     Files count by what is in them (sha256), wherever they lie.
@@ -45,6 +53,8 @@ def identity_of(cast: Cast, source: Source, target: Path, options: SwapOptions) 
         "precision": str(cast.model.dtype),
         "threads": str(torch.get_num_threads()),
         "model": cast.model.name,
+        "swapper": swapper,
+        "engine": engine,
         **{f"file {name}": sha256 for name, sha256 in cast.model.hashes.items()},
         **{f"file {name}": sha256 for name, sha256 in cast.finders.hashes.items()},
         **{name: _version(name) for name in _LIBRARIES},

@@ -102,7 +102,7 @@ def swap_video(
         )
         work = None
         if can_be_taken_up(info, output, options):
-            identity = identity_of(cast, source, target, options)
+            identity = identity_of(cast, source, target, options, swapper=swapper, engine=engine)
             work = opened.enter_context(opened_work(output, identity))
         elif options.resume is False:
             forget(output)
