@@ -1,15 +1,15 @@
-"""Select: which of the tracked faces are swapped; the others go no further."""
+"""Select: which of the tracked faces are swapped, and by which source; the others go no further."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
-from megafs_video.faces.contract import Recognizer
+from megafs_video.pipeline.track import MAX_GAP_SECONDS
 from megafs_video.values import FloatArray, FrameFaces, TrackedFace, check_shape
 
 MIN_COSINE = 0.3
@@ -17,7 +17,8 @@ MIN_COSINE = 0.3
 photographs: 99 % of the pairs of strangers below 0.17 and the most alike at 0.25; frames of one
 person in one clip at 0.52 or more."""
 
-# A track is judged by its first frames, all seen before any of them is let through.
+# A track is judged by its first frames, all seen before any of them is let through. A face that
+# is in less than half of them is no person to be counted.
 _FRAMES_TO_JUDGE = 5
 
 
@@ -25,17 +26,17 @@ _FRAMES_TO_JUDGE = 5
 class FaceChoice:
     """Which faces of the target are swapped."""
 
-    mode: Literal["largest", "all", "index", "reference"] = "largest"
-    index: int = 0  # for "index": 0 is the leftmost face in the first frame of a shot
-    reference: FloatArray | None = None  # for "reference": identity [512] of length 1
+    mode: Literal["largest", "all", "index", "people"] = "largest"
+    index: int = 0  # for "index": 0 is the leftmost face in the first frame that has one
+    people: tuple[FloatArray, ...] = ()  # for "people": identities [D] of length 1, a source each
 
     def __post_init__(self) -> None:
         if self.index < 0:
             raise ValueError(f"FaceChoice.index is {self.index}, wanted 0 or more")
-        if (self.mode == "reference") != (self.reference is not None):
-            raise ValueError("FaceChoice.reference and its mode go together")
-        if self.reference is not None:
-            check_shape("FaceChoice.reference", self.reference, (None,))
+        if (self.mode == "people") != bool(self.people):
+            raise ValueError("FaceChoice.people and its mode go together")
+        for identity in self.people:
+            check_shape("an identity of FaceChoice.people", identity, (None,))
 
     @staticmethod
     def parse(text: str) -> FaceChoice:
@@ -53,126 +54,136 @@ class FaceChoice:
         raise ValueError(f"no such choice of a face: {text!r}; wanted largest, all or a number")
 
 
+@dataclass
+class _Role:
+    """What is known of a track."""
+
+    identity: FloatArray  # [D] of length 1, as of the newest frame
+    seconds: float  # when it was seen last
+    person: int | None = None  # whose it is; once known, it stays
+    names_person: bool = False  # whether the person was first seen here
+
+
+@dataclass
+class _Casting:
+    """Whose each track is, and the people who are known."""
+
+    people: list[FloatArray]  # identities [D] of length 1
+    max_people: int  # newcomers are taken in until there are so many; 0: none ever
+    min_cosine: float
+    roles: dict[int, _Role] = field(default_factory=dict)  # by the number of the track
+
+    def look(self, item: FrameFaces[TrackedFace]) -> None:
+        """Learn who is in the newest frame."""
+        seconds = item.frame.seconds
+        for tracked in item.faces:
+            if tracked.identity is None:
+                raise ValueError("people are told apart by identity: give Track a recognizer")
+            role = self.roles.setdefault(tracked.track_id, _Role(tracked.identity, seconds))
+            role.identity, role.seconds = tracked.identity, seconds
+            if role.names_person and role.person is not None:
+                self.people[role.person] = tracked.identity
+
+    def forget(self, before_seconds: float) -> None:
+        """Forget tracks that were last seen before a time."""
+        self.roles = {i: role for i, role in self.roles.items() if role.seconds >= before_seconds}
+
+    def judge(
+        self, faces: Sequence[TrackedFace], num_seen: Mapping[int, int], num_frames: int
+    ) -> None:
+        """Decide whose the faces are that nobody knows yet, in the order given.
+
+        ``num_seen`` says in how many of the next ``num_frames`` frames each track is.
+        """
+        # Of people who are counted, none is twice in a frame; of people whose pictures were given,
+        # a mirror may show one again.
+        is_counting = bool(self.max_people)
+        for tracked in faces:
+            role = self.roles[tracked.track_id]
+            if role.person is not None:
+                continue
+            others = {self.roles[other.track_id].person for other in faces if is_counting}
+            role.person = self._person(role.identity, others)
+            is_there = 2 * num_seen[tracked.track_id] > num_frames
+            if role.person is None and is_there and len(self.people) < self.max_people:
+                role.person, role.names_person = len(self.people), True
+                self.people.append(role.identity)
+
+    def _person(self, identity: FloatArray, others: set[int | None]) -> int | None:
+        """The most alike of the people who are not among the others, if alike enough."""
+        cosines = [
+            -1.0 if number in others else float(person @ identity)
+            for number, person in enumerate(self.people)
+        ]
+        best = int(np.argmax(cosines)) if cosines else 0
+        return best if cosines and cosines[best] >= self.min_cosine else None
+
+
 @dataclass(frozen=True, eq=False)
 class Select:
-    """Stage that keeps the chosen faces of each frame.
+    """Stage that keeps the chosen faces of each frame, each with the source it is given.
 
-    - ``largest``: the largest face of a shot's first frame that has one. It stays chosen while
-      it is tracked; it is replaced when it was away for more than ``max_gap_frames`` frames.
-    - ``all``: every face.
-    - ``index``: faces are counted from left to right in the first frame of a shot that has one;
-      a face that comes later gets the lowest number that is free, which it is when its owner was
-      away for more than ``max_gap_frames`` frames.
-    - ``reference``: every track whose first five frames show the person of the reference. It is
-      decided once, before the first of them passes, so a face never flips.
+    A choice is one of people: it holds for a whole track and, by identity, for the tracks of the
+    same person behind cuts and after an absence.
 
-    A shot begins when none of the visible faces was seen before, since a cut ends every track.
+    - ``largest``: the largest face of the first frame that has one.
+    - ``index``: people are counted in the order in which they come, those of one frame from left
+      to right.
+    - ``people``: those whose identities are given; each has the source of the same number.
+    - ``all``: every face, known or not.
+
+    A track is judged by the first five frames from its first, before that passes. One that is
+    nobody yet may become somebody when it is seen better, and never the other way round.
     """
 
     choice: FaceChoice
-    recognizer: Recognizer | None = None  # for the mode "reference"
-    max_gap_frames: int = 10
+    max_gap_seconds: float = MAX_GAP_SECONDS
     min_cosine: float = MIN_COSINE
-
-    def __post_init__(self) -> None:
-        if self.choice.mode == "reference" and self.recognizer is None:
-            raise ValueError("Select needs a recognizer to find the person of the reference")
-        if self.max_gap_frames < 0:
-            raise ValueError(f"max_gap_frames is {self.max_gap_frames}, wanted 0 or more")
 
     @property
     def lookahead(self) -> int:
         """Frames by which a person is judged."""
-        return _FRAMES_TO_JUDGE - 1 if self.choice.mode == "reference" else 0
+        return 0 if self.choice.mode == "all" else _FRAMES_TO_JUDGE - 1
 
     def __call__(
         self, items: Iterator[FrameFaces[TrackedFace]]
     ) -> Iterator[FrameFaces[TrackedFace]]:
         if self.choice.mode == "all":
             yield from items
-        elif self.choice.reference is not None and self.recognizer is not None:
-            yield from self._matching(items, self.choice.reference, self.recognizer)
-        else:
-            yield from self._numbered(items)
-
-    def _numbered(
-        self, items: Iterator[FrameFaces[TrackedFace]]
-    ) -> Iterator[FrameFaces[TrackedFace]]:
-        by_size = self.choice.mode == "largest"
-        wanted = 0 if by_size else self.choice.index
-        numbers = _Numbers(self.max_gap_frames, recount_without_first=by_size)
-        for item in items:
-            ordered = sorted(item.faces, key=_smallness if by_size else _place)
-            chosen_id = numbers.step([tracked.track_id for tracked in ordered]).get(wanted)
-            kept = tuple(tracked for tracked in item.faces if tracked.track_id == chosen_id)
-            yield FrameFaces(item.frame, kept)
-
-    def _matching(
-        self,
-        items: Iterator[FrameFaces[TrackedFace]],
-        reference: FloatArray,
-        recognizer: Recognizer,
-    ) -> Iterator[FrameFaces[TrackedFace]]:
+            return
+        max_people = 0 if self.choice.people else self.choice.index + 1
+        casting = _Casting(list(self.choice.people), max_people, self.min_cosine)
         waiting: deque[FrameFaces[TrackedFace]] = deque()
-        identities: dict[int, list[FloatArray]] = {}  # of the first frames of each track
-        matches: dict[int, bool] = {}
-
-        def judge(item: FrameFaces[TrackedFace]) -> FrameFaces[TrackedFace]:
-            for tracked in item.faces:
-                if tracked.track_id not in matches:
-                    mean = np.mean(identities.pop(tracked.track_id), axis=0)  # [512]
-                    cosine = float(mean @ reference / np.linalg.norm(mean))
-                    matches[tracked.track_id] = cosine >= self.min_cosine
-            kept = tuple(tracked for tracked in item.faces if matches[tracked.track_id])
-            return FrameFaces(item.frame, kept)
-
         for item in items:
+            casting.look(item)
             waiting.append(item)
-            for tracked in item.faces:
-                if tracked.track_id not in matches:
-                    seen = identities.setdefault(tracked.track_id, [])
-                    seen.append(recognizer.embed(item.frame.pixels, tracked.face))
             if len(waiting) > self.lookahead:
-                yield judge(waiting.popleft())
+                yield self._kept(waiting, casting)
+                # Tracks that are longer gone than this are over.
+                casting.forget(waiting[0].frame.seconds - self.max_gap_seconds - 1e-6)
         while waiting:
-            yield judge(waiting.popleft())
+            yield self._kept(waiting, casting)
 
-
-class _Numbers:
-    """Numbers of the faces of a shot, in the order in which they came.
-
-    ``recount_without_first``: when number 0 is gone for good, all visible faces count anew.
-    """
-
-    def __init__(self, max_gap_frames: int, recount_without_first: bool) -> None:
-        self._max_gap_frames = max_gap_frames
-        self._recount_without_first = recount_without_first
-        self._owners: dict[int, int] = {}  # number -> track
-        self._missing_frames: dict[int, int] = {}  # number -> frames since its owner was seen
-        self._newest_id = -1
-
-    def step(self, visible_ids: list[int]) -> dict[int, int]:
-        """The track of each number, given the tracks of a frame in the order of counting."""
-        if visible_ids and min(visible_ids) > self._newest_id:
-            self._restart()
-        self._newest_id = max([self._newest_id, *visible_ids])
-        for number, owner in list(self._owners.items()):
-            away = 0 if owner in visible_ids else self._missing_frames[number] + 1
-            self._missing_frames[number] = away
-            if away > self._max_gap_frames:
-                del self._owners[number], self._missing_frames[number]
-        if self._recount_without_first and 0 not in self._owners:
-            self._restart()
-        for track_id in visible_ids:
-            if track_id not in self._owners.values():
-                number = next(n for n in range(len(self._owners) + 1) if n not in self._owners)
-                self._owners[number] = track_id
-                self._missing_frames[number] = 0
-        return self._owners
-
-    def _restart(self) -> None:
-        self._owners.clear()
-        self._missing_frames.clear()
+    def _kept(
+        self, waiting: deque[FrameFaces[TrackedFace]], casting: _Casting
+    ) -> FrameFaces[TrackedFace]:
+        """The oldest frame that waits, with its chosen faces."""
+        num_seen: dict[int, int] = {}
+        for item in waiting:
+            for tracked in item.faces:
+                num_seen[tracked.track_id] = num_seen.get(tracked.track_id, 0) + 1
+        num_frames = sum(item.shot_index == waiting[0].shot_index for item in waiting)
+        item = waiting.popleft()
+        order = _smallness if self.choice.mode == "largest" else _place
+        casting.judge(sorted(item.faces, key=order), num_seen, num_frames)
+        kept = []
+        for tracked in item.faces:
+            person = casting.roles[tracked.track_id].person
+            if person is not None and self.choice.people:
+                kept.append(replace(tracked, source_index=person))
+            elif person is not None and person == self.choice.index:
+                kept.append(tracked)
+        return replace(item, faces=tuple(kept))
 
 
 def _smallness(tracked: TrackedFace) -> float:

@@ -15,7 +15,7 @@ from megafs_video.errors import InterruptedRunError, TargetFaceError, TimeRangeE
 from megafs_video.pipeline.build import build_stages
 from megafs_video.pipeline.contract import FaceModel
 from megafs_video.pipeline.options import SwapOptions
-from megafs_video.pipeline.prepare import Cast, Finders, Source, prepared
+from megafs_video.pipeline.prepare import Cast, Finders, Source, SourceMap, prepared
 from megafs_video.pipeline.report import Progress, SwapReport, peak_memory_bytes
 from megafs_video.pipeline.stage import StageClock, chain
 from megafs_video.values import FrameFaces, SwappedCrop
@@ -34,15 +34,17 @@ class _Count:
     frames: int = 0
     frames_without_face: int = 0
     track_ids: set[int] = field(default_factory=set)
+    source_indices: set[int] = field(default_factory=set)
 
     def add(self, item: FrameFaces[SwappedCrop]) -> None:
         self.frames += 1
         self.frames_without_face += not item.faces
         self.track_ids.update(face.track_id for face in item.faces)
+        self.source_indices.update(face.source_index for face in item.faces)
 
 
 def swap_video(
-    source: Source,
+    source: Source | SourceMap,
     target: Path | str,
     output: Path | str,
     *,
@@ -57,6 +59,8 @@ def swap_video(
     """Give a face of the video ``target`` the identity of ``source``, and write ``output``.
 
     Frames, timestamps and sound are the target's. The output appears whole or not at all.
+    ``source`` is a picture, or a mapping that gives several people of the target a source each:
+    ``{"anna.jpg": "x.jpg", "ben.jpg": "y.jpg"}``, pictures of Anna and Ben being the keys.
     ``model`` is a name or folder for ``load_model``, which gets ``device``, ``precision`` and
     ``threads``, or a model that is loaded already. ``finders`` are loaded as the options say
     unless given. ``progress`` is called after every frame, in the caller's thread.
@@ -117,7 +121,7 @@ def _swap(
             if progress is not None:
                 progress(Progress(count.frames, total_frames))
         if not count.track_ids:
-            raise TargetFaceError(_no_face(info, options, count.frames))
+            raise TargetFaceError(_no_face(info, options, cast, count.frames))
         before_finish = perf_counter()
     clock.add("write", writing_seconds + perf_counter() - before_finish)
     return SwapReport(
@@ -137,7 +141,7 @@ def _swap(
             "precision": str(cast.model.dtype).removeprefix("torch."),
             "threads": torch.get_num_threads(),
         },
-        notes=(*_damage(log), *writer.notes),
+        notes=(*_damage(log), *_unseen(cast, count.source_indices), *writer.notes),
     )
 
 
@@ -179,13 +183,20 @@ def _total_frames(info: VideoInfo, options: SwapOptions) -> int | None:
     return max(1, round(info.num_frames * min(max(share, 0.0), 1.0)))
 
 
-def _no_face(info: VideoInfo, options: SwapOptions, num_frames: int) -> str:
+def _no_face(info: VideoInfo, options: SwapOptions, cast: Cast, num_frames: int) -> str:
     wanted, advice = "a face", "try --detector yunet, or a clip where the face is larger"
-    if options.reference is not None:
-        wanted, advice = "the person of the reference", "use a clearer --reference, or --face all"
+    if cast.names:
+        wanted = f"the person of {' or of '.join(cast.names)}"
+        advice = "use clearer pictures for --reference or --map, or --face all"
     elif options.face.isdigit():
         wanted, advice = f"face {options.face}", "count from 0 at the left, or use --face all"
     return f"none of the {num_frames} frames of {info.path} shows {wanted}; {advice}"
+
+
+def _unseen(cast: Cast, source_indices: set[int]) -> tuple[str, ...]:
+    """Which of the people who were named never came, one sentence each."""
+    missing = [name for i, name in enumerate(cast.names) if i not in source_indices]
+    return tuple(f"no frame shows the person of {name}" for name in missing)
 
 
 def _damage(log: ReadLog) -> tuple[str, ...]:
