@@ -32,12 +32,14 @@ class _Track:
     is_doubtful: bool  # then
     clear: TrackedFace | None  # as it was last seen well
     clear_seconds: float
+    num_frames: int = 0  # since then
 
-    def is_missing(self, seconds: float, max_gap_seconds: float) -> bool:
-        """Whether it is not seen well at a time, and a gap that ends now would be bridged."""
-        gap_seconds = seconds - self.clear_seconds
+    def is_open(self, seconds: float, max_gap_seconds: float) -> bool:
+        """Whether a gap that ends at a time would be bridged."""
         return (
-            self.clear is not None and gap_seconds > 0 and is_within(gap_seconds, max_gap_seconds)
+            self.clear is not None
+            and 0 < self.num_frames <= MAX_BRIDGE_FRAMES
+            and is_within(seconds - self.clear_seconds, max_gap_seconds)
         )
 
 
@@ -48,6 +50,10 @@ class _Waiting:
     item: FrameFaces[TrackedFace]
     shown: dict[int, TrackedFace] = field(default_factory=dict)  # by the number of the track
     doubtful: dict[int, TrackedFace] = field(default_factory=dict)
+
+    def decided(self) -> FrameFaces[TrackedFace]:
+        """The frame with the faces that it has now."""
+        return replace(self.item, faces=tuple(self.shown.values()))
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,8 @@ class Bridge:
         for item in items:
             seconds = item.frame.seconds
             newest = _Waiting(item)
+            for track in tracks.values():
+                track.num_frames += 1
             for tracked in item.faces:
                 track_id = tracked.track_id
                 track = tracks.setdefault(track_id, _Track(seconds, False, None, seconds))
@@ -95,22 +103,25 @@ class Bridge:
                     newest.doubtful[track_id] = tracked
                     continue
                 newest.shown[track_id] = tracked
-                if track.is_missing(seconds, self.max_gap_seconds):
+                if track.is_open(seconds, self.max_gap_seconds):
                     self._close(waiting, track, tracked)
-                track.clear, track.clear_seconds = tracked, seconds
+                track.clear, track.clear_seconds, track.num_frames = tracked, seconds, 0
             waiting.append(newest)
             tracks = {
                 track_id: track
                 for track_id, track in tracks.items()
                 if is_within(seconds - track.seconds, self.max_gap_seconds)
             }
-            missing = [
-                track
+            open_since_seconds = [
+                track.clear_seconds
                 for track in tracks.values()
-                if track.is_missing(seconds, self.max_gap_seconds)
+                if track.is_open(seconds, self.max_gap_seconds)
             ]
-            yield from _released(waiting, missing)
-        yield from _released(waiting, [])
+            first_seconds = min(open_since_seconds, default=seconds)
+            while waiting and waiting[0].item.frame.seconds <= first_seconds:
+                yield waiting.popleft().decided()
+        while waiting:
+            yield waiting.popleft().decided()
 
     def _close(self, waiting: Sequence[_Waiting], track: _Track, now: TrackedFace) -> None:
         """Show a face that is seen well again in the frames since it last was."""
@@ -147,16 +158,3 @@ def between(before: Face, after: Face, share: float) -> Face:
 def _is_doubtful(face: Face, was_doubtful: bool) -> bool:
     limit_degrees = _CLEAR_YAW_DEGREES if was_doubtful else _MAX_YAW_DEGREES
     return abs(mesh_yaw_degrees(face.landmarks_xy)) > limit_degrees
-
-
-def _released(
-    waiting: deque[_Waiting], missing: Sequence[_Track]
-) -> Iterator[FrameFaces[TrackedFace]]:
-    """The frames up to the first in which a face is missing that may come back."""
-    while waiting:
-        oldest = waiting[0]
-        is_open = any(track.clear_seconds < oldest.item.frame.seconds for track in missing)
-        if is_open and len(waiting) <= MAX_BRIDGE_FRAMES:
-            return
-        waiting.popleft()
-        yield replace(oldest.item, faces=tuple(oldest.shown.values()))

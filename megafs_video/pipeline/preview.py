@@ -38,6 +38,11 @@ class Preview:
     blended: UInt8Array  # [H, W, 3], the frame that ``swap_video`` would write
 
     @property
+    def source(self) -> UInt8Array:
+        """The first source, which is the only one unless several people have one each."""
+        return self.sources[0]
+
+    @property
     def seconds(self) -> float:
         """When the frame is shown, seconds; it may have begun before the time asked for."""
         return self.target.seconds

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -17,8 +17,8 @@ MIN_COSINE = 0.3
 photographs: 99 % of the pairs of strangers below 0.17 and the most alike at 0.25; frames of one
 person in one clip at 0.52 or more."""
 
-# A track is judged by its first frames, all seen before any of them is let through. A face that
-# is in less than half of them is no person to be counted.
+# A track is judged by its first frames, all seen before any of them is let through. What is in
+# one of them only is no person to be counted.
 _FRAMES_TO_JUDGE = 5
 
 
@@ -54,6 +54,15 @@ class FaceChoice:
         raise ValueError(f"no such choice of a face: {text!r}; wanted largest, all or a number")
 
 
+@dataclass(frozen=True)
+class _Glimpse:
+    """The faces of a frame that waits to be judged; the frame is not needed for that."""
+
+    faces: tuple[TrackedFace, ...]
+    shot_index: int
+    seconds: float
+
+
 @dataclass
 class _Role:
     """What is known of a track."""
@@ -66,16 +75,17 @@ class _Role:
 
 @dataclass
 class _Casting:
-    """Whose each track is, and the people who are known."""
+    """Whose each track is, as of a frame."""
 
     people: list[FloatArray]  # identities [D] of length 1
     max_people: int  # newcomers are taken in until there are so many; 0: none ever
-    min_cosine: float
     roles: dict[int, _Role] = field(default_factory=dict)  # by the number of the track
+    waiting: deque[_Glimpse] = field(default_factory=deque)
 
     def look(self, item: FrameFaces[TrackedFace]) -> None:
         """Learn who is in the newest frame."""
         seconds = item.frame.seconds
+        self.waiting.append(_Glimpse(item.faces, item.shot_index, seconds))
         for tracked in item.faces:
             if tracked.identity is None:
                 raise ValueError("people are told apart by identity: give Track a recognizer")
@@ -84,39 +94,42 @@ class _Casting:
             if role.names_person and role.person is not None:
                 self.people[role.person] = tracked.identity
 
-    def forget(self, before_seconds: float) -> None:
-        """Forget tracks that were last seen before a time."""
-        self.roles = {i: role for i, role in self.roles.items() if role.seconds >= before_seconds}
-
     def judge(
-        self, faces: Sequence[TrackedFace], num_seen: Mapping[int, int], num_frames: int
-    ) -> None:
-        """Decide whose the faces are that nobody knows yet, in the order given.
-
-        ``num_seen`` says in how many of the next ``num_frames`` frames each track is.
-        """
-        # Of people who are counted, none is twice in a frame; of people whose pictures were given,
-        # a mirror may show one again.
-        is_counting = bool(self.max_people)
-        for tracked in faces:
+        self, order: Callable[[TrackedFace], float], min_cosine: float
+    ) -> Mapping[int, int | None]:
+        """Whose each track of the oldest frame that waits is, newcomers being taken in in order."""
+        num_frames = sum(each.shot_index == self.waiting[0].shot_index for each in self.waiting)
+        num_seen = Counter(face.track_id for each in self.waiting for face in each.faces)
+        faces = self.waiting.popleft().faces
+        for tracked in sorted(faces, key=order):
             role = self.roles[tracked.track_id]
             if role.person is not None:
                 continue
-            others = {self.roles[other.track_id].person for other in faces if is_counting}
-            role.person = self._person(role.identity, others)
-            is_there = 2 * num_seen[tracked.track_id] > num_frames
+            role.person = self._person(role.identity, faces, min_cosine)
+            is_there = num_seen[tracked.track_id] >= min(2, num_frames)
             if role.person is None and is_there and len(self.people) < self.max_people:
                 role.person, role.names_person = len(self.people), True
                 self.people.append(role.identity)
+        return {tracked.track_id: self.roles[tracked.track_id].person for tracked in faces}
 
-    def _person(self, identity: FloatArray, others: set[int | None]) -> int | None:
-        """The most alike of the people who are not among the others, if alike enough."""
-        cosines = [
-            -1.0 if number in others else float(person @ identity)
-            for number, person in enumerate(self.people)
-        ]
-        best = int(np.argmax(cosines)) if cosines else 0
-        return best if cosines and cosines[best] >= self.min_cosine else None
+    def _person(
+        self, identity: FloatArray, faces: Sequence[TrackedFace], min_cosine: float
+    ) -> int | None:
+        """The most alike of the people who are known, if alike enough."""
+        # Of people who are counted, none is twice in a frame; of people whose pictures were
+        # given, a mirror may show one again.
+        others = {self.roles[face.track_id].person for face in faces if self.max_people}
+        free = [number for number in range(len(self.people)) if number not in others]
+        cosines = [float(self.people[number] @ identity) for number in free]
+        if not free or max(cosines) < min_cosine:
+            return None
+        return free[int(np.argmax(cosines))]
+
+    def forget(self, max_gap_seconds: float) -> None:
+        """Forget tracks that are over for every frame that waits."""
+        if self.waiting:
+            over_seconds = self.waiting[0].seconds - max_gap_seconds - 1e-6
+            self.roles = {i: role for i, role in self.roles.items() if role.seconds >= over_seconds}
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,33 +165,24 @@ class Select:
             yield from items
             return
         max_people = 0 if self.choice.people else self.choice.index + 1
-        casting = _Casting(list(self.choice.people), max_people, self.min_cosine)
+        casting = _Casting(list(self.choice.people), max_people)
         waiting: deque[FrameFaces[TrackedFace]] = deque()
         for item in items:
             casting.look(item)
             waiting.append(item)
             if len(waiting) > self.lookahead:
-                yield self._kept(waiting, casting)
-                # Tracks that are longer gone than this are over.
-                casting.forget(waiting[0].frame.seconds - self.max_gap_seconds - 1e-6)
+                yield self._kept(waiting.popleft(), casting)
         while waiting:
-            yield self._kept(waiting, casting)
+            yield self._kept(waiting.popleft(), casting)
 
-    def _kept(
-        self, waiting: deque[FrameFaces[TrackedFace]], casting: _Casting
-    ) -> FrameFaces[TrackedFace]:
+    def _kept(self, item: FrameFaces[TrackedFace], casting: _Casting) -> FrameFaces[TrackedFace]:
         """The oldest frame that waits, with its chosen faces."""
-        num_seen: dict[int, int] = {}
-        for item in waiting:
-            for tracked in item.faces:
-                num_seen[tracked.track_id] = num_seen.get(tracked.track_id, 0) + 1
-        num_frames = sum(item.shot_index == waiting[0].shot_index for item in waiting)
-        item = waiting.popleft()
         order = _smallness if self.choice.mode == "largest" else _place
-        casting.judge(sorted(item.faces, key=order), num_seen, num_frames)
+        people = casting.judge(order, self.min_cosine)
+        casting.forget(self.max_gap_seconds)
         kept = []
         for tracked in item.faces:
-            person = casting.roles[tracked.track_id].person
+            person = people[tracked.track_id]
             if person is not None and self.choice.people:
                 kept.append(replace(tracked, source_index=person))
             elif person is not None and person == self.choice.index:

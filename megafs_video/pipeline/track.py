@@ -124,6 +124,11 @@ class TrackerState:
         max_gap_seconds: float,
     ) -> tuple[TrackedFace, ...]:
         """The faces of the next frame of the shot, with the numbers of their tracks."""
+        self.tracks = [
+            track
+            for track in self.tracks
+            if track.is_visible or is_within(seconds - track.seconds, max_gap_seconds)
+        ]
         found = _assign(self.tracks, faces, identities, seconds)
         for track in self.tracks:
             track.is_visible = False
@@ -134,9 +139,6 @@ class TrackerState:
                 found[index] = TrackState(self.num_tracks, face, seconds, identity)
                 self.tracks.append(found[index])
                 self.num_tracks += 1
-        self.tracks = [
-            track for track in self.tracks if is_within(seconds - track.seconds, max_gap_seconds)
-        ]
         return tuple(found[index].tracked() for index in range(len(faces)))
 
 
