@@ -14,6 +14,7 @@ from megafs_video.cli.progress import ProgressKind, show_progress
 if TYPE_CHECKING:
     from megafs_video.pipeline.options import SwapOptions
     from megafs_video.pipeline.report import SwapReport
+    from megafs_video.video.sequence import Footage
 
 
 def swap(
@@ -26,6 +27,7 @@ def swap(
     detector: words.DetectorOption = words.Detector.SCRFD,
     start: words.StartOption = None,
     end: words.EndOption = None,
+    rate: words.RateOption = None,
     smooth: words.SmoothOption = "light",
     codec: words.CodecOption = "auto",
     quality: words.QualityOption = None,
@@ -50,6 +52,7 @@ def swap(
     """
     from megafs_video.pipeline.options import SwapOptions
     from megafs_video.pipeline.swap import swap_video
+    from megafs_video.video.sequence import footage_at
 
     if lossless and quality is not None:
         raise typer.BadParameter("--lossless and --quality exclude each other; leave one out")
@@ -70,12 +73,13 @@ def swap(
         offline=offline,
     )
     kind = ProgressKind.NONE if quiet else progress
-    check_files(source, target, output, report, chosen)
+    footage = footage_at(target, rate)
+    check_files(source, footage, output, report, chosen)
     fetch_missing(model, chosen.detector, offline=offline, progress=kind)
     with show_progress(kind, title="Swapping") as show:
         found = swap_video(
             source,
-            target,
+            footage,
             output,
             model=model,
             options=chosen,
@@ -94,7 +98,7 @@ def swap(
 
 
 def check_files(
-    source: Path, target: Path, output: Path, report: Path | None, chosen: SwapOptions
+    source: Path, target: Footage, output: Path, report: Path | None, chosen: SwapOptions
 ) -> None:
     """Refuse what can be refused before a model file is fetched: ``swap_video`` would come later.
 
@@ -104,6 +108,7 @@ def check_files(
     from megafs_video.video.landing import check_landing
     from megafs_video.video.picture import read_picture
     from megafs_video.video.probe import probe
+    from megafs_video.video.sequence import file_of
     from megafs_video.video.write import check_output
 
     check_range(probe(target), chosen)
@@ -119,7 +124,7 @@ def check_files(
     for picture in filter(None, (source, chosen.reference)):
         read_picture(picture)
     if report is not None:
-        files = (source, target, output, chosen.reference)
+        files = (source, file_of(target), output, chosen.reference)
         taken = {path.resolve() for path in filter(None, files)}
         if report.resolve() in taken:
             raise typer.BadParameter(f"--report {report} is one of the other files; name another")

@@ -11,6 +11,7 @@ import torch
 
 from megafs_video.pipeline.options import SwapOptions
 from megafs_video.pipeline.prepare import Cast, Source
+from megafs_video.video.sequence import Footage
 
 # Options that say how a run goes, not what it writes.
 _LEFT_OUT = {"overwrite", "offline", "resume"}
@@ -21,7 +22,9 @@ _LIBRARIES = (
 )
 
 
-def identity_of(cast: Cast, source: Source, target: Path, options: SwapOptions) -> dict[str, str]:
+def identity_of(
+    cast: Cast, source: Source, target: Footage, options: SwapOptions
+) -> dict[str, str]:
     """Everything that the pictures of a run depend on, as people call it.
 
     Files count by what is in them (sha256), wherever they lie.
@@ -29,7 +32,7 @@ def identity_of(cast: Cast, source: Source, target: Path, options: SwapOptions) 
     device = cast.model.device
     settings = {each.name: getattr(options, each.name) for each in fields(options)}
     return {
-        "the target": _sha256(target),
+        "the target": _sha256_of_footage(target),
         "the source": (
             _sha256(Path(source))
             if isinstance(source, (str, Path))
@@ -49,6 +52,13 @@ def identity_of(cast: Cast, source: Source, target: Path, options: SwapOptions) 
         **{f"file {name}": sha256 for name, sha256 in cast.finders.hashes.items()},
         **{name: _version(name) for name in _LIBRARIES},
     }
+
+
+def _sha256_of_footage(target: Footage) -> str:
+    if isinstance(target, Path):
+        return _sha256(target)
+    parts = [str(target.rate), *map(_sha256, target.paths())]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -23,6 +23,7 @@ from megafs_video.pipeline.work import Work, forget, opened_work
 from megafs_video.values import FrameFaces, SwappedCrop
 from megafs_video.video.probe import VideoInfo, probe
 from megafs_video.video.read import ReadLog, read_frames
+from megafs_video.video.sequence import Footage, as_footage
 from megafs_video.video.still import StillWriter, is_still
 from megafs_video.video.write import VideoWriter, Written, check_output
 
@@ -45,7 +46,7 @@ class _Count:
 
 def swap_video(
     source: Source,
-    target: Path | str,
+    target: Footage | str,
     output: Path | str,
     *,
     model: FaceModel | str | Path = "mobile",
@@ -59,6 +60,7 @@ def swap_video(
     """Give a face of the video ``target`` the identity of ``source``, and write ``output``.
 
     Frames, timestamps and sound are the target's. The output appears whole or not at all.
+    ``target`` may be a folder of numbered pictures, or a ``PictureSequence`` with a rate.
     ``model`` is a name or folder for ``load_model``, which gets ``device``, ``precision`` and
     ``threads``, or a model that is loaded already. ``finders`` are loaded as the options say
     unless given. ``progress`` is called after every frame, in the caller's thread.
@@ -71,7 +73,7 @@ def swap_video(
     is said before it. An error that leaves something to go on with has a note that says so.
     """
     keep_freed_memory()  # before decoders have threads
-    target, output = Path(target), Path(output)
+    target, output = as_footage(target), Path(output)
     started = perf_counter()
     info = probe(target)
     check_range(info, options)

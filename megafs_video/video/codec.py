@@ -185,7 +185,10 @@ _FAMILIES = (
 HARDWARE = tuple(
     Codec(
         *(f"{compression}_{family.name}", f"{compression}_{family.name}", compression),
-        *(51, 20, family.presets, family.default_preset),
+        max_quality=51,
+        default_quality=20,
+        presets=family.presets,
+        default_preset=family.default_preset,
         quality_options=family.quality_options,
         lossless_options=family.lossless_options,
         takes_odd_sizes=False,

@@ -21,6 +21,7 @@ from megafs_video.video.movie import MovieFile
 from megafs_video.video.planes import bits_of, has_alpha, planar_format
 from megafs_video.video.probe import VideoInfo, check_time_range, probe
 from megafs_video.video.segments import SegmentedMovie
+from megafs_video.video.sequence import Footage, file_of
 from megafs_video.video.still import check_still, is_still
 
 # Decoded with the colour of what is transparent being white, as browsers show it.
@@ -33,7 +34,7 @@ _SUBSAMPLINGS = {"420p": "4:2:0", "422p": "4:2:2", "444p": "4:4:4", "440p": "4:4
 def check_output(
     output: Path,
     *,
-    like: Path,
+    like: Footage,
     codec: str = "auto",
     quality: Quality | None = None,
     preset: str | None = None,
@@ -53,8 +54,8 @@ def check_output(
         _encoding_for(info, output, codec, quality, preset)
 
 
-def _check_place(output: Path, like: Path, *, overwrite: bool) -> None:
-    if output.exists() and output.samefile(like):
+def _check_place(output: Path, like: Footage, *, overwrite: bool) -> None:
+    if output.exists() and output.samefile(file_of(like)):
         raise OutputError(f"{output} is the input itself; choose another name")
     check_landing(output, overwrite=overwrite)
 
@@ -111,7 +112,7 @@ class VideoWriter(WholeFile):
         self,
         output: Path,
         *,
-        like: Path,
+        like: Footage,
         codec: str = "auto",
         quality: Quality | None = None,
         preset: str | None = None,

@@ -50,7 +50,7 @@ def test_lossless_is_every_sample_as_it_was(
 
 
 def test_lossless_is_refused_where_something_would_be_lost() -> None:
-    with pytest.raises(CodecError, match="prores cannot keep every sample .* use h264 or hevc"):
+    with pytest.raises(CodecError, match=r"prores cannot keep every sample .* use h264 or hevc"):
         choose_encoding(Path("a.mov"), "prores", "lossless", like_format="yuv422p10le")
     with pytest.raises(CodecError, match="av1 cannot keep every sample of yuv444p pictures"):
         choose_encoding(Path("a.mp4"), "av1", "lossless", like_format="yuv444p")
