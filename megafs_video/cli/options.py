@@ -106,7 +106,8 @@ OutputArgument = Annotated[
     Path,
     typer.Argument(
         metavar="OUTPUT",
-        help="Video to write: .mp4, .m4v, .mov, .mkv or .webm. It appears when it is whole.",
+        help="Video to write: .mp4, .m4v, .mov, .mkv or .webm (a picture, for a photograph). It "
+        "appears when it is whole. A - is Matroska on standard output, for another program.",
         readable=False,
     ),
 ]

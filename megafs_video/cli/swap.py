@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import typer
 
 from megafs_video.cli import options as words
 from megafs_video.cli.fetching import announce_json, announce_line, fetch_missing
+from megafs_video.cli.piping import opened_output
 from megafs_video.cli.progress import ProgressKind, show_progress
 
 if TYPE_CHECKING:
@@ -74,31 +75,36 @@ def swap(
     )
     kind = ProgressKind.NONE if quiet else progress
     footage = footage_at(target, rate)
-    check_files(source, footage, output, report, chosen)
-    fetch_missing(model, chosen.detector, offline=offline, progress=kind)
-    with show_progress(kind, title="Swapping") as show:
-        found = swap_video(
-            source,
-            footage,
-            output,
-            model=model,
-            options=chosen,
-            device=device.value,
-            precision=precision.value,
-            threads=threads,
-            progress=lambda now: show(now.frames, now.total_frames),
-        )
-    if report is not None:
-        write_report(report, found.to_json(), overwrite=overwrite)
-    if not quiet:
-        say = announce_json if kind is ProgressKind.JSON else announce_line
-        for note in found.notes:
-            say(f"note: {note}")
-        print(summary(output, found))
+    with opened_output(output, resume=resume) as place:
+        check_files(source, footage, place, report, chosen)
+        fetch_missing(model, chosen.detector, offline=offline, progress=kind)
+        with show_progress(kind, title="Swapping") as show:
+            found = swap_video(
+                source,
+                footage,
+                place,
+                model=model,
+                options=chosen,
+                device=device.value,
+                precision=precision.value,
+                threads=threads,
+                progress=lambda now: show(now.frames, now.total_frames),
+            )
+        if report is not None:
+            write_report(report, found.to_json(), overwrite=overwrite)
+        if not quiet:
+            say = announce_json if kind is ProgressKind.JSON else announce_line
+            for note in found.notes:
+                say(f"note: {note}")
+            print(summary(output, found))
 
 
 def check_files(
-    source: Path, target: Footage, output: Path, report: Path | None, chosen: SwapOptions
+    source: Path,
+    target: Footage,
+    output: Path | BinaryIO,
+    report: Path | None,
+    chosen: SwapOptions,
 ) -> None:
     """Refuse what can be refused before a model file is fetched: ``swap_video`` would come later.
 
@@ -125,7 +131,7 @@ def check_files(
         read_picture(picture)
     if report is not None:
         files = (source, file_of(target), output, chosen.reference)
-        taken = {path.resolve() for path in filter(None, files)}
+        taken = {path.resolve() for path in files if isinstance(path, Path)}
         if report.resolve() in taken:
             raise typer.BadParameter(f"--report {report} is one of the other files; name another")
         check_landing(report, overwrite=chosen.overwrite)
