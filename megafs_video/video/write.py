@@ -16,6 +16,7 @@ from megafs_video.video.clip import packet_duration
 from megafs_video.video.codec import Quality
 from megafs_video.video.compressor import Opening
 from megafs_video.video.encoders import PLANNING_RATE, Encoding, choose_encoding
+from megafs_video.video.extras import Extras
 from megafs_video.video.grading import UNGRADED
 from megafs_video.video.landing import Landing, Outlet, WholeFile, check_landing, output_error
 from megafs_video.video.movie import MovieFile
@@ -150,6 +151,7 @@ class VideoWriter(WholeFile):
         self._opening = None if written is None else written.opening
         self._num_segments = 0 if written is None else written.num_segments
         self._file: MovieFile | SegmentedMovie | None = None
+        self._extras = Extras()
         self._held: Frame | None = None  # its duration is known when the next one comes
         self._last_duration = 0 if written is None else written.last_duration  # ticks
 
@@ -159,6 +161,7 @@ class VideoWriter(WholeFile):
             if self._file is None:
                 self._opening = self._opening or Opening.of(frame, is_cut=self._is_cut)
                 self._file = self._open(self._opening)
+            self._extras.watch(frame)
             self._release(frame)
             self._held = frame
 
@@ -215,9 +218,10 @@ class VideoWriter(WholeFile):
         if self._held is None:
             raise OutputError(f"{self._landing.path} was not written: there was no frame for it")
         with self._reporting():
-            assert self._file is not None
+            assert self._file is not None and self._opening is not None
             self._file.encode(self._held, self._duration_of_last(self._held))
             self._file.finish()
+            self.notes += self._extras.losses(self._landing.place, self._opening)
         self._landing.commit()
 
     def _duration_of_last(self, frame: Frame) -> int:
