@@ -18,7 +18,7 @@ from megafs_video.values import Frame
 from megafs_video.video.compressor import Compressor, Opening
 from megafs_video.video.encoders import Encoding
 from megafs_video.video.media import open_container, picture_stream
-from megafs_video.video.passthrough import Passthrough, stream_metadata
+from megafs_video.video.passthrough import Passthrough, printable, stream_metadata
 from megafs_video.video.probe import VideoInfo
 
 # The largest clock that an MP4's header can hold, and the one it gets without being told.
@@ -131,7 +131,7 @@ class MovieFile:
                 f"{self._muxer} cannot say: players will show the picture too narrow or too wide; "
                 "use .mp4"
             )
-        if lost := sorted(key for key in wanted if key.lower() not in kept):
+        if lost := sorted(printable(key) for key in wanted if key.lower() not in kept):
             self._notes.append(
                 f"metadata that {self._muxer} does not know was left out: {', '.join(lost)}"
             )

@@ -233,7 +233,16 @@ class Passthrough:
 
 def codec_of(stream: Stream) -> str:
     """FFmpeg's name of a stream's codec; one that it does not know has no such attribute."""
-    return getattr(stream, "name", None) or "unknown codec"
+    return printable(getattr(stream, "name", None) or "unknown codec")
+
+
+def printable(text: str) -> str:
+    """What a file calls something, fit for a terminal.
+
+    >>> printable("mood\\x1b[2J")
+    'mood?[2J'
+    """
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def stream_metadata(stream: Stream) -> dict[str, str]:

@@ -105,7 +105,8 @@ def _names_in(folder: Path) -> list[str]:
     return [
         each.name
         for each in folder.iterdir()
-        if each.suffix.lower() in _SUFFIXES and not each.name.startswith(".")
+        # A pipe or a device would be read without an end.
+        if each.suffix.lower() in _SUFFIXES and not each.name.startswith(".") and each.is_file()
     ]
 
 

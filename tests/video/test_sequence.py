@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -131,6 +132,13 @@ def test_a_picture_that_is_none_is_damage(folder: Path) -> None:
 def test_a_sequence_is_not_a_picture(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(MegafsError, match=r"out\.png is a picture, but .* has 12 frames"):
         check_output(tmp_path / "out.png", like=footage_at(folder))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes with names are POSIX's")
+def test_only_files_are_opened(folder: Path) -> None:
+    (folder / "frame-0020.png").symlink_to("/dev/zero")
+    os.mkfifo(folder / "frame-0021.png")
+    assert len(list(read_frames(footage_at(folder)))) == 12
 
 
 def test_deep_pictures_are_read(tmp_path: Path) -> None:
