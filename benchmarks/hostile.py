@@ -6,9 +6,10 @@ Run: python -m benchmarks.hostile [--files 900] [--first 0] [--seconds 20] [--gi
 Every file of ``tests/hostile.py`` is read and written again in a process of its own, under a
 limit of time and of memory, by everything that opens what a user names: ``probe``,
 ``read_frames``, ``frames_at``, ``sound_packets``, ``read_picture``, ``footage_at``, ``StillWriter``
-and ``VideoWriter``. It may end well or in a ``MegafsError``; anything else is shown with its number and makes the exit code
-1. The row of files has no end: with ``--first`` it goes on where another run stopped, and with
-``--minutes`` it begins anywhere in it and goes on for so long: a fuzz target over our readers.
+and ``VideoWriter``. It may end well or in a ``MegafsError``; anything else is shown with its
+number and makes the exit code 1. The row of files has no end: with ``--first`` it goes on where
+another run stopped, and with ``--minutes`` it begins anywhere in it and goes on for so long: a fuzz
+target over our readers.
 """
 
 from __future__ import annotations

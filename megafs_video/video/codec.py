@@ -116,7 +116,8 @@ SOFTWARE = (
     Codec(
         *("av1", "libsvtav1", "av1", 63, 24, tuple(str(speed) for speed in range(11)), "8"),
         quality_options=_whole_rate_factor,
-        lossless_options=(("svtav1-params", "lossless=1"),),
+        # Between key frames SVT-AV1 4 loses a few levels of 10 bits: so all are key frames.
+        lossless_options=(("svtav1-params", "lossless=1:keyint=1"),),
         grading_style=SVT_AV1,
     ),
     Codec(

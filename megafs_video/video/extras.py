@@ -72,8 +72,16 @@ class Extras:
 def extras_of(native: av.VideoFrame) -> set[str]:
     """What a decoded frame carries, as people call it."""
     # The container of side data calls itself a mapping, and is walked through like a list.
-    kinds = [each.type.name for each in cast(Iterable[Any], side_data_of(native))]
+    kinds = map(_kind, cast(Iterable[Any], side_data_of(native)))
     return {_NAMES[kind] for kind in kinds if kind in _NAMES}
+
+
+def _kind(side_data: Any) -> str | None:
+    """FFmpeg's name; None where PyAV knows none."""
+    try:
+        return cast(str, side_data.type.name)
+    except ValueError:
+        return None
 
 
 def _extras_at(path: Path, seconds: float) -> set[str]:
