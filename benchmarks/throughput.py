@@ -51,7 +51,7 @@ TARGET_RATIO = 0.70
 
 
 class PassThrough:
-    """A model that gives back the crops that it was given; codes of the default model's size."""
+    """Gives back the crops that it was given, with codes of the default model's size."""
 
     name = "pass-through"
     dims = Dims()

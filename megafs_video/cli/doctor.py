@@ -138,20 +138,14 @@ def _system_libraries() -> Iterator[Finding]:
 def _cores() -> Finding:
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     cores = count or 1
-    features = _cpu_features()
+    from megafs_video.devices import cpu_features
+
+    has = cpu_features()
+    features = [feature for feature in CPU_FEATURES if feature in has]
     shown = f" with {', '.join(features)}" if features else ""
     return Finding(
         "CPU cores", f"{cores}{shown}", Verdict.SLOW if cores < FEW_CORES else Verdict.FINE
     )
-
-
-def _cpu_features() -> list[str]:
-    """The instruction sets that matter to the networks, where the system tells."""
-    try:
-        words = set(re.findall(r"\w+", Path("/proc/cpuinfo").read_text(encoding="utf-8")))
-    except OSError:
-        return []
-    return [feature for feature in CPU_FEATURES if feature in words]
 
 
 def _memory() -> Finding:
@@ -211,7 +205,10 @@ def _torch() -> Iterator[Finding]:
         yield Finding("mps", "Apple's graphics processor")
     else:
         yield Finding("torch device", "cpu only: no CUDA device", Verdict.SLOW)
-    features = _cpu_features()
+    from megafs_video.devices import cpu_features
+
+    has = cpu_features()
+    features = [feature for feature in CPU_FEATURES if feature in has]
     has_bf16 = "avx512_bf16" in features or "amx_bf16" in features
     yield Finding(
         "bf16 on the CPU", "in hardware" if has_bf16 else "only emulated: float32 is used"

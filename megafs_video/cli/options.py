@@ -38,6 +38,21 @@ class Precision(StrEnum):
     FLOAT16 = "float16"
 
 
+class Swapper(StrEnum):
+    """Choices of ``--swapper``: what moves the identity."""
+
+    FTM = "ftm"
+    INJECTION = "injection"
+    LCR = "lcr"
+
+
+class Engine(StrEnum):
+    """Choices of ``--engine``."""
+
+    TORCH = "torch"
+    OPENVINO = "openvino"
+
+
 def parse_face(text: str) -> str:
     """``largest``, ``all`` or a number from 0; anything else is a usage error.
 
@@ -257,6 +272,21 @@ ModelOption = Annotated[
         "published files.",
     ),
 ]
+SwapperOption = Annotated[
+    Swapper,
+    typer.Option(
+        "--swapper",
+        help="What moves the identity: the face transfer module; ID injection, an ablation that "
+        "only the paper's model has; or lcr, plain replacement of the high codes.",
+    ),
+]
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        "--engine",
+        help="What runs the paper's model on a CPU: openvino (an extra to install) is faster.",
+    ),
+]
 DeviceOption = Annotated[
     Device,
     typer.Option(
@@ -268,7 +298,8 @@ PrecisionOption = Annotated[
     Precision,
     typer.Option(
         "--precision",
-        help="Numbers the networks use; auto is right unless you compare.",
+        help="Numbers the networks use; auto is right unless you compare. What makes the device "
+        "slower is refused.",
     ),
 ]
 BatchSizeOption = Annotated[

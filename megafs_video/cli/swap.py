@@ -38,8 +38,10 @@ def swap(
     resume: words.ResumeOption = None,
     report: words.ReportOption = None,
     model: words.ModelOption = "mobile",
+    swapper: words.SwapperOption = words.Swapper.FTM,
     device: words.DeviceOption = words.Device.AUTO,
     precision: words.PrecisionOption = words.Precision.AUTO,
+    engine: words.EngineOption = words.Engine.TORCH,
     batch_size: words.BatchSizeOption = None,
     threads: words.ThreadsOption = None,
     offline: words.OfflineOption = False,
@@ -51,6 +53,7 @@ def swap(
     OUTPUT keeps the sound, the timing and everything around the face. Use pictures of people who
     agreed, or of people who do not exist.
     """
+    from megafs_video.model import check_choices
     from megafs_video.pipeline.options import SwapOptions
     from megafs_video.pipeline.swap import swap_video
     from megafs_video.video.sequence import footage_at
@@ -77,6 +80,13 @@ def swap(
     footage = footage_at(target, rate)
     with opened_output(output, resume=resume) as place:
         check_files(source, footage, place, report, chosen)
+        check_choices(
+            model,
+            swapper=swapper.value,
+            device=device.value,
+            precision=precision.value,
+            engine=engine.value,
+        )
         fetch_missing(model, chosen.detector, offline=offline, progress=kind)
         with show_progress(kind, title="Swapping") as show:
             found = swap_video(
@@ -85,8 +95,10 @@ def swap(
                 place,
                 model=model,
                 options=chosen,
+                swapper=swapper.value,
                 device=device.value,
                 precision=precision.value,
+                engine=engine.value,
                 threads=threads,
                 progress=lambda now: show(now.frames, now.total_frames),
             )

@@ -53,8 +53,10 @@ def preview_frames(
     model: FaceModel | str | Path = "mobile",
     options: SwapOptions = _DEFAULTS,
     finders: Finders | None = None,
+    swapper: str = "ftm",
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "torch",
     threads: int | None = None,
 ) -> Iterator[Preview]:
     """The frames on screen at some times, in the order given, each swapped on its own.
@@ -79,8 +81,10 @@ def preview_frames(
             options,
             model=model,
             finders=finders,
+            swapper=swapper,
             device=device,
             precision=precision,
+            engine=engine,
             threads=threads,
         ) as cast:
             stages = build_stages(cast, options)

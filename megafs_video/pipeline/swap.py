@@ -53,8 +53,10 @@ def swap_video(
     model: FaceModel | str | Path = "mobile",
     options: SwapOptions = _DEFAULTS,
     finders: Finders | None = None,
+    swapper: str = "ftm",
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "torch",
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> SwapReport:
@@ -63,9 +65,10 @@ def swap_video(
     Frames, timestamps and sound are the target's. The output appears whole or not at all; a
     stream, such as a pipe, gets Matroska as it comes, and cannot be taken up later.
     ``target`` may be a folder of numbered pictures, or a ``PictureSequence`` with a rate.
-    ``model`` is a name or folder for ``load_model``, which gets ``device``, ``precision`` and
-    ``threads``, or a model that is loaded already. ``finders`` are loaded as the options say
-    unless given. ``progress`` is called after every frame, in the caller's thread.
+    ``model`` is a name or folder for ``load_model``, which gets ``swapper``, ``device``,
+    ``precision``, ``engine`` and ``threads``, or a model that is loaded already. ``finders`` are
+    loaded as the options say unless given. ``progress`` is called after every frame, in the
+    caller's thread.
 
     If ``options.resume`` says so, or by default for more than a minute, finished pieces are kept
     in a folder beside the output, and a run that was stopped in any way, killed included, goes on
@@ -95,8 +98,10 @@ def swap_video(
                 options,
                 model=model,
                 finders=finders,
+                swapper=swapper,
                 device=device,
                 precision=precision,
+                engine=engine,
                 threads=threads,
             )
         )

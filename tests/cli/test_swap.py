@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
 from megafs_video import errors
+from megafs_video.cli import swap as swap_verb
 from megafs_video.cli.main import app
 from megafs_video.pipeline import swap as pipeline_swap
 from megafs_video.pipeline.options import SwapOptions
@@ -98,7 +100,7 @@ def test_every_option_reaches_the_job(folder: Path, monkeypatch: pytest.MonkeyPa
     words = (
         "--face all --source-face 2 --detector yunet --start 0:00.1 --end 0.3 --smooth strong "
         "--codec hevc --quality 20.5 --preset fast --overwrite --resume --offline --model mine "
-        "--device cpu --precision float32 --batch-size 4 --threads 3"
+        "--swapper lcr --device cpu --precision float32 --engine torch --batch-size 4 --threads 3"
     )
     run(folder, *words.split(), "--reference", str(folder / "source.png"))
     assert asked.pop("options") == SwapOptions(
@@ -118,7 +120,39 @@ def test_every_option_reaches_the_job(folder: Path, monkeypatch: pytest.MonkeyPa
         offline=True,
     )
     del asked["progress"]
-    assert asked == {"model": "mine", "device": "cpu", "precision": "float32", "threads": 3}
+    assert asked == {
+        "model": "mine",
+        "swapper": "lcr",
+        "device": "cpu",
+        "precision": "float32",
+        "engine": "torch",
+        "threads": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "said"),
+    [
+        ("--device mps", errors.DeviceError, "has no mps device; give --device cpu"),
+        ("--device cpu --precision float16", errors.DeviceError, "slower than float32 on a CPU"),
+        ("--device cpu --engine openvino", errors.DeviceError, "OpenVINO runs the paper's model"),
+        ("--swapper injection", errors.WeightsError, "mobile has no weights for injection"),
+    ],
+)
+def test_what_the_machine_or_the_model_has_not_is_refused_before_anything_is_fetched(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: str,
+    error: type[errors.MegafsError],
+    said: str,
+) -> None:
+    def fetch(*names: str, **settings: Any) -> None:
+        raise AssertionError("something was fetched")
+
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(swap_verb, "fetch_missing", fetch)
+    check_refused(run(folder, *words.split()), error, said)
+    check_untouched(folder)
 
 
 def test_without_options_the_job_has_its_own_defaults(
