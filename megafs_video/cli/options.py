@@ -108,6 +108,16 @@ SourceArgument = Annotated[
         readable=False,
     ),
 ]
+# With --map there is no SOURCE, and the other files move up: see ``people.shift_files``.
+LastTargetArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="TARGET",
+        help="Video to put the face into; it is only read.",
+        readable=False,
+        show_default=False,
+    ),
+]
 TargetArgument = Annotated[
     Path,
     typer.Argument(
@@ -117,13 +127,14 @@ TargetArgument = Annotated[
         readable=False,
     ),
 ]
-OutputArgument = Annotated[
-    Path,
+LastOutputArgument = Annotated[
+    Path | None,
     typer.Argument(
         metavar="OUTPUT",
         help="Video to write: .mp4, .m4v, .mov, .mkv or .webm (a picture, for a photograph). It "
         "appears when it is whole. A - is Matroska on standard output, for another program.",
         readable=False,
+        show_default=False,
     ),
 ]
 
@@ -133,8 +144,9 @@ FaceOption = Annotated[
         "--face",
         parser=parse_face,
         metavar="largest|all|N",
-        help="Which face of the video to swap: the largest, every one, or number N of a shot, "
-        "0 being the leftmost.",
+        help="Whom to swap: the largest face of the first frame that has one, every face, or "
+        "person N in the order in which they come, 0 being the leftmost. The person is known "
+        "again behind cuts.",
     ),
 ]
 ReferenceOption = Annotated[
@@ -143,7 +155,7 @@ ReferenceOption = Annotated[
         "--reference",
         metavar="IMAGE",
         readable=False,
-        help="Swap only the person who is in this picture, wherever they are; instead of --face.",
+        help="Swap only the person in this picture, in every shot; instead of --face.",
     ),
 ]
 SourceFaceOption = Annotated[

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from megafs_video.cli import options as words
+from megafs_video.cli import people
 from megafs_video.cli.fetching import fetch_missing
 from megafs_video.cli.progress import ProgressKind
 from megafs_video.cli.times import format_time, parse_time
@@ -20,7 +21,6 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 def preview(
     source: words.SourceArgument,
-    target: words.TargetArgument,
     at: Annotated[
         list[str],
         typer.Option(
@@ -30,6 +30,7 @@ def preview(
             "several times with commas between.",
         ),
     ],
+    target: words.LastTargetArgument = None,
     output: Annotated[
         Path,
         typer.Option(
@@ -53,6 +54,7 @@ def preview(
     overwrite: words.OverwriteOption = False,
     face: words.FaceOption = "largest",
     reference: words.ReferenceOption = None,
+    map_: people.MapOption = None,
     source_face: words.SourceFaceOption = None,
     detector: words.DetectorOption = words.Detector.SCRFD,
     model: words.ModelOption = "mobile",
@@ -66,8 +68,14 @@ def preview(
 ) -> None:
     """Swap single frames of TARGET and write one picture for each time.
 
+    With --map, SOURCE is left out.
+
     A picture equals the frame that `swap --smooth off` makes at that time.
     """
+    sources = people.parse_map(map_ or ())
+    people.check_alone(sources, reference, source_face)
+    *first, target = people.shift_files((source, target), "SOURCE TARGET", sources)
+    pictures = [*first, *sources, *sources.values(), *filter(None, [reference])]
     times_seconds = parse_times(at)
     paths = picture_paths(output, times_seconds)
 
@@ -93,9 +101,9 @@ def preview(
     check_times(probe(footage), times_seconds)
     for path in paths:
         check_landing(path, overwrite=overwrite)
-        if any(path.resolve() == given.resolve() for given in (source, target, reference) if given):
+        if any(path.resolve() == given.resolve() for given in (*pictures, target)):
             raise OutputError(f"{path} is one of the files to read; choose another name")
-    for picture in filter(None, (source, reference)):
+    for picture in pictures:
         read_picture(picture)
     kind = ProgressKind.NONE if quiet else ProgressKind.RICH
     check_choices(
@@ -107,7 +115,7 @@ def preview(
     )
     fetch_missing(model, chosen.detector, offline=offline, progress=kind)
     previews = preview_frames(
-        source,
+        sources or first[0],
         footage,
         times_seconds,
         model=model,

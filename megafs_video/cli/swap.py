@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import typer
 
 from megafs_video.cli import options as words
+from megafs_video.cli import people
 from megafs_video.cli.fetching import announce_json, announce_line, fetch_missing
 from megafs_video.cli.piping import opened_output
 from megafs_video.cli.progress import ProgressKind, show_progress
@@ -21,14 +23,16 @@ if TYPE_CHECKING:
 def swap(
     source: words.SourceArgument,
     target: words.TargetArgument,
-    output: words.OutputArgument,
+    output: words.LastOutputArgument = None,
     face: words.FaceOption = "largest",
     reference: words.ReferenceOption = None,
+    map_: people.MapOption = None,
     source_face: words.SourceFaceOption = None,
     detector: words.DetectorOption = words.Detector.SCRFD,
     start: words.StartOption = None,
     end: words.EndOption = None,
     rate: words.RateOption = None,
+    max_gap: people.MaxGapOption = "0.3",
     smooth: words.SmoothOption = "light",
     codec: words.CodecOption = "auto",
     quality: words.QualityOption = None,
@@ -51,9 +55,17 @@ def swap(
     """Put the face of SOURCE into the video TARGET.
 
     OUTPUT keeps the sound, the timing and everything around the face. Use pictures of people who
-    agreed, or of people who do not exist.
+    agreed, or of people who do not exist. With --map, SOURCE is left out.
     """
     from megafs_video.model import check_choices
+
+    sources = people.parse_map(map_ or ())
+    people.check_alone(sources, reference, source_face)
+    *first, target, output = people.shift_files(
+        (source, target, output), "SOURCE TARGET OUTPUT", sources
+    )
+    max_gap_seconds = people.parse_gap(max_gap)
+
     from megafs_video.pipeline.options import SwapOptions
     from megafs_video.pipeline.swap import swap_video
     from megafs_video.video.sequence import footage_at
@@ -75,11 +87,13 @@ def swap(
         overwrite=overwrite,
         resume=resume,
         offline=offline,
+        max_gap_seconds=max_gap_seconds,
     )
+    pictures = [*first, *sources, *sources.values(), *filter(None, [reference])]
     kind = ProgressKind.NONE if quiet else progress
     footage = footage_at(target, rate)
     with opened_output(output, resume=resume) as place:
-        check_files(source, footage, place, report, chosen)
+        check_files(pictures, footage, place, report, chosen)
         check_choices(
             model,
             swapper=swapper.value,
@@ -90,7 +104,7 @@ def swap(
         fetch_missing(model, chosen.detector, offline=offline, progress=kind)
         with show_progress(kind, title="Swapping") as show:
             found = swap_video(
-                source,
+                sources or first[0],
                 footage,
                 place,
                 model=model,
@@ -112,7 +126,7 @@ def swap(
 
 
 def check_files(
-    source: Path,
+    pictures: Sequence[Path],
     target: Footage,
     output: Path | BinaryIO,
     report: Path | None,
@@ -139,10 +153,10 @@ def check_files(
         preset=chosen.preset,
         overwrite=chosen.overwrite,
     )
-    for picture in filter(None, (source, chosen.reference)):
+    for picture in pictures:
         read_picture(picture)
     if report is not None:
-        files = (source, file_of(target), output, chosen.reference)
+        files = (*pictures, file_of(target), output)
         taken = {path.resolve() for path in files if isinstance(path, Path)}
         if report.resolve() in taken:
             raise typer.BadParameter(f"--report {report} is one of the other files; name another")

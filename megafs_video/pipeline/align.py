@@ -56,7 +56,7 @@ class Align:
         if self.profile is None:
             for item in items:
                 meshes_xy = [tracked.face.landmarks_xy for tracked in item.faces]
-                yield self._cut(item, [(mesh_square(xy), _oval(xy)) for xy in meshes_xy])
+                yield self._cut(item, [(mesh_square(xy), oval(xy)) for xy in meshes_xy])
             return
         for item, values_of_faces in filtered(
             items,
@@ -65,48 +65,43 @@ class Align:
             name="align",
             max_frames=self.max_lookahead_frames,
         ):
-            places = [(_square(place), oval.reshape(-1, 2)) for place, oval in values_of_faces]
+            places = [(_square(place), row.reshape(-1, 2)) for place, row in values_of_faces]
             yield self._cut(item, places)
 
     def _cut(
         self, item: FrameFaces[TrackedFace], places: Sequence[tuple[Square, FloatArray]]
     ) -> FrameFaces[AlignedCrop]:
         crops = tuple(
-            _cut_crop(
-                item.frame.pixels,
-                square,
-                oval_xy,
-                self.crop_size,
-                tracked.track_id,
-                _confidence(tracked.face),
-            )
+            cut_crop(item.frame.pixels, tracked, square, oval_xy, crop_size=self.crop_size)
             for tracked, (square, oval_xy) in zip(item.faces, places, strict=True)
         )
         return FrameFaces(item.frame, crops)
 
 
 def cut_crop(
-    pixels: UInt8Array, mesh_xy: FloatArray, square: Square, *, crop_size: int, track_id: int
-) -> AlignedCrop:
-    """The crop of a square, with the outline of the face [478, 2] in it."""
-    return _cut_crop(pixels, square, _oval(mesh_xy), crop_size, track_id, confidence=1.0)
-
-
-def _cut_crop(
     pixels: UInt8Array,
+    tracked: TrackedFace,
     square: Square,
     oval_xy: FloatArray,
+    *,
     crop_size: int,
-    track_id: int,
-    confidence: float,
 ) -> AlignedCrop:
+    """The crop of a square, with the outline [K, 2] of the face in it."""
     frame_to_crop = square.frame_to_crop(crop_size)
     crop = warp(pixels, frame_to_crop, crop_size)
     outline_xy = convex_outline(transform_points(oval_xy, frame_to_crop))
-    return AlignedCrop(track_id, crop, frame_to_crop, outline_xy, confidence)
+    return AlignedCrop(
+        tracked.track_id,
+        crop,
+        frame_to_crop,
+        outline_xy,
+        _confidence(tracked.face),
+        tracked.source_index,
+        tracked.opacity,
+    )
 
 
-def _oval(mesh_xy: FloatArray) -> FloatArray:
+def oval(mesh_xy: FloatArray) -> FloatArray:
     """The points [K, 2] of a mesh [478, 2] that run around the face."""
     return mesh_xy[list(FACE_OVAL)]
 
@@ -123,11 +118,11 @@ def _samples(seconds: float, tracked: TrackedFace) -> Sequence[Sample]:
     place = np.array([square.center_x, square.center_y, log(square.side), *angle])
     # Moving by its own side, growing e-fold and turning by a radian are about as fast.
     unit = np.array([square.side, square.side, 1.0, 1.0, 1.0])
-    oval = _oval(tracked.face.landmarks_xy).astype(np.float64).ravel()
+    oval_row = oval(tracked.face.landmarks_xy).astype(np.float64).ravel()
     confidence = _confidence(tracked.face)
     return [
         Sample(seconds, place, confidence, unit),
-        Sample(seconds, oval, confidence, square.side),
+        Sample(seconds, oval_row, confidence, square.side),
     ]
 
 

@@ -167,7 +167,7 @@ def _drawn(item: FrameFaces[_Placed], light_maps: Sequence[FloatArray]) -> Frame
         region = pixels[top:bottom, left:right]  # [h, w, 3], a view
         face = _relit(placed, light_map)
         # Rounds (face · mask + region · (1 - mask)) / 1: where the mask is 0 the region stays.
-        mask = placed.mask
+        mask = placed.mask * np.float32(placed.swapped.opacity)
         pixels[top:bottom, left:right] = cv2.blendLinear(face, region, mask, 1.0 - mask)
     return FrameFaces(replace(item.frame, pixels=pixels), swapped)
 

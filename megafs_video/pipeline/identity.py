@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import torch
 
 from megafs_video.pipeline.options import SwapOptions
-from megafs_video.pipeline.prepare import Cast, Source
+from megafs_video.pipeline.prepare import Cast, Source, SourceMap
 from megafs_video.video.sequence import Footage
 
 # Options that say how a run goes, not what it writes.
@@ -23,7 +24,13 @@ _LIBRARIES = (
 
 
 def identity_of(
-    cast: Cast, source: Source, target: Footage, options: SwapOptions
+    cast: Cast,
+    source: Source | SourceMap,
+    target: Footage,
+    options: SwapOptions,
+    *,
+    swapper: str,
+    engine: str,
 ) -> dict[str, str]:
     """Everything that the pictures of a run depend on, as people call it.
 
@@ -33,11 +40,7 @@ def identity_of(
     settings = {each.name: getattr(options, each.name) for each in fields(options)}
     return {
         "the target": _sha256_of_footage(target),
-        "the source": (
-            _sha256(Path(source))
-            if isinstance(source, (str, Path))
-            else hashlib.sha256(source.tobytes()).hexdigest()
-        ),
+        "the source": _sha256_of_source(source),
         **{
             name: _sha256(value) if isinstance(value, Path) else str(value)
             for name, value in settings.items()
@@ -48,6 +51,8 @@ def identity_of(
         "precision": str(cast.model.dtype),
         "threads": str(torch.get_num_threads()),
         "model": cast.model.name,
+        "swapper": swapper,
+        "engine": engine,
         **{f"file {name}": sha256 for name, sha256 in cast.model.hashes.items()},
         **{f"file {name}": sha256 for name, sha256 in cast.finders.hashes.items()},
         **{name: _version(name) for name in _LIBRARIES},
@@ -59,6 +64,15 @@ def _sha256_of_footage(target: Footage) -> str:
         return _sha256(target)
     parts = [str(target.rate), *map(_sha256, target.paths())]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+def _sha256_of_source(source: Source | SourceMap) -> str:
+    if isinstance(source, Mapping):
+        parts = [_sha256_of_source(each) for pair in source.items() for each in pair]
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+    if isinstance(source, (str, Path)):
+        return _sha256(Path(source))
+    return hashlib.sha256(source.tobytes()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

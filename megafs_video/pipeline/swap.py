@@ -17,7 +17,7 @@ from megafs_video.pipeline.build import build_stages
 from megafs_video.pipeline.contract import FaceModel
 from megafs_video.pipeline.identity import identity_of
 from megafs_video.pipeline.options import SwapOptions
-from megafs_video.pipeline.prepare import Cast, Finders, Source, prepared
+from megafs_video.pipeline.prepare import Cast, Finders, Source, SourceMap, prepared
 from megafs_video.pipeline.report import Progress, SwapReport, peak_memory_bytes
 from megafs_video.pipeline.stage import StageClock, chain
 from megafs_video.pipeline.work import Work, forget, opened_work
@@ -38,15 +38,17 @@ class _Count:
     frames: int = 0
     frames_without_face: int = 0
     track_ids: set[int] = field(default_factory=set)
+    source_indices: set[int] = field(default_factory=set)
 
     def add(self, item: FrameFaces[SwappedCrop]) -> None:
         self.frames += 1
         self.frames_without_face += not item.faces
         self.track_ids.update(face.track_id for face in item.faces)
+        self.source_indices.update(face.source_index for face in item.faces)
 
 
 def swap_video(
-    source: Source,
+    source: Source | SourceMap,
     target: Footage | str,
     output: Path | str | BinaryIO,
     *,
@@ -64,6 +66,8 @@ def swap_video(
 
     Frames, timestamps and sound are the target's. The output appears whole or not at all; a
     stream, such as a pipe, gets Matroska as it comes, and cannot be taken up later.
+    ``source`` is a picture, or a mapping that gives several people of the target a source each:
+    ``{"anna.jpg": "x.jpg", "ben.jpg": "y.jpg"}``, pictures of Anna and Ben being the keys.
     ``target`` may be a folder of numbered pictures, or a ``PictureSequence`` with a rate.
     ``model`` is a name or folder for ``load_model``, which gets ``swapper``, ``device``,
     ``precision``, ``engine`` and ``threads``, or a model that is loaded already. ``finders`` are
@@ -107,7 +111,7 @@ def swap_video(
         )
         work = None
         if isinstance(output, Path) and can_be_taken_up(info, output, options):
-            identity = identity_of(cast, source, target, options)
+            identity = identity_of(cast, source, target, options, swapper=swapper, engine=engine)
             work = opened.enter_context(opened_work(output, identity))
         elif isinstance(output, Path) and options.resume is False:
             forget(output)
@@ -152,7 +156,7 @@ def _swap(
         if not count.track_ids:
             if work is not None:
                 work.clear()  # another time it would be the same
-            raise TargetFaceError(_no_face(info, options, count.frames))
+            raise TargetFaceError(_no_face(info, options, cast, count.frames))
         before_finish = perf_counter()
     clock.add("write", writing_seconds + perf_counter() - before_finish)
     return SwapReport(
@@ -172,7 +176,12 @@ def _swap(
             "precision": str(cast.model.dtype).removeprefix("torch."),
             "threads": torch.get_num_threads(),
         },
-        notes=(*_earlier(earlier_frames), *_damage(log), *writer.notes),
+        notes=(
+            *_earlier(earlier_frames),
+            *_damage(log),
+            *_unseen(cast, count.source_indices),
+            *writer.notes,
+        ),
         earlier_frames=earlier_frames,
     )
 
@@ -236,10 +245,11 @@ def _range(
     return max(options.start_seconds or 0.0, start_seconds), end
 
 
-def _no_face(info: VideoInfo, options: SwapOptions, num_frames: int) -> str:
+def _no_face(info: VideoInfo, options: SwapOptions, cast: Cast, num_frames: int) -> str:
     wanted, advice = "a face", "try --detector yunet, or a clip where the face is larger"
-    if options.reference is not None:
-        wanted, advice = "the person of the reference", "use a clearer --reference, or --face all"
+    if cast.names:
+        wanted = f"the person of {' or of '.join(cast.names)}"
+        advice = "use clearer pictures for --reference or --map, or --face all"
     elif options.face.isdigit():
         wanted, advice = f"face {options.face}", "count from 0 at the left, or use --face all"
     return f"none of the {num_frames} frames of {info.path} shows {wanted}; {advice}"
@@ -247,6 +257,12 @@ def _no_face(info: VideoInfo, options: SwapOptions, num_frames: int) -> str:
 
 def _earlier(num_frames: int) -> tuple[str, ...]:
     return (f"{num_frames} frames were finished by an earlier run",) if num_frames else ()
+
+
+def _unseen(cast: Cast, source_indices: set[int]) -> tuple[str, ...]:
+    """Which of the people who were named never came, one sentence each."""
+    missing = [name for i, name in enumerate(cast.names) if i not in source_indices]
+    return tuple(f"no frame shows the person of {name}" for name in missing)
 
 
 def _damage(log: ReadLog) -> tuple[str, ...]:
