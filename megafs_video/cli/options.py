@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -63,6 +64,18 @@ def parse_face(text: str) -> str:
     raise typer.BadParameter(f"{text!r} is not a choice; use largest, all or a number from 0")
 
 
+def parse_rate(text: str) -> Fraction:
+    """Pictures a second: a number or a fraction; anything else is a usage error.
+
+    >>> parse_rate("30000/1001"), parse_rate("23.5")
+    (Fraction(30000, 1001), Fraction(47, 2))
+    """
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise typer.BadParameter(f"{text!r} is not a rate; use 24, 23.976 or 30000/1001") from None
+
+
 SMOOTHERS = ("savgol", "gaussian", "one-euro", "kalman")
 SMOOTH_CHOICES = (
     *("off", "none", "light", "strong"),
@@ -108,14 +121,18 @@ LastTargetArgument = Annotated[
 TargetArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="TARGET", help="Video to put the face into; it is only read.", readable=False
+        metavar="TARGET",
+        help="Video to put the face into (or a photograph, a folder of numbered pictures, or "
+        "their pattern, such as frame-%04d.png); it is only read.",
+        readable=False,
     ),
 ]
 LastOutputArgument = Annotated[
     Path | None,
     typer.Argument(
         metavar="OUTPUT",
-        help="Video to write: .mp4, .m4v, .mov, .mkv or .webm. It appears when it is whole.",
+        help="Video to write: .mp4, .m4v, .mov, .mkv or .webm (a picture, for a photograph). It "
+        "appears when it is whole. A - is Matroska on standard output, for another program.",
         readable=False,
         show_default=False,
     ),
@@ -173,6 +190,16 @@ EndOption = Annotated[
         parser=parse_time,
         metavar="TIME",
         help="End before this time, written as for --start. Default: the last frame.",
+    ),
+]
+RateOption = Annotated[
+    Fraction | None,
+    typer.Option(
+        "--rate",
+        parser=parse_rate,
+        metavar="NUMBER",
+        help="Pictures a second, if TARGET is a sequence of pictures: 24, 23.976 or 30000/1001. "
+        "Default: 25.",
     ),
 ]
 SmoothOption = Annotated[

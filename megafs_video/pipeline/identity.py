@@ -12,6 +12,7 @@ import torch
 
 from megafs_video.pipeline.options import SwapOptions
 from megafs_video.pipeline.prepare import Cast, Source, SourceMap
+from megafs_video.video.sequence import Footage
 
 # Options that say how a run goes, not what it writes.
 _LEFT_OUT = {"overwrite", "offline", "resume"}
@@ -25,7 +26,7 @@ _LIBRARIES = (
 def identity_of(
     cast: Cast,
     source: Source | SourceMap,
-    target: Path,
+    target: Footage,
     options: SwapOptions,
     *,
     swapper: str,
@@ -38,7 +39,7 @@ def identity_of(
     device = cast.model.device
     settings = {each.name: getattr(options, each.name) for each in fields(options)}
     return {
-        "the target": _sha256(target),
+        "the target": _sha256_of_footage(target),
         "the source": _sha256_of_source(source),
         **{
             name: _sha256(value) if isinstance(value, Path) else str(value)
@@ -56,6 +57,13 @@ def identity_of(
         **{f"file {name}": sha256 for name, sha256 in cast.finders.hashes.items()},
         **{name: _version(name) for name in _LIBRARIES},
     }
+
+
+def _sha256_of_footage(target: Footage) -> str:
+    if isinstance(target, Path):
+        return _sha256(target)
+    parts = [str(target.rate), *map(_sha256, target.paths())]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
 def _sha256_of_source(source: Source | SourceMap) -> str:
