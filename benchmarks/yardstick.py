@@ -59,7 +59,7 @@ SPEECH_HZ = (2.3, 3.7, 5.0, 6.6)
 GAIN_HZ = 5.0
 BLINK_SECONDS, BLINKS_AT_SECONDS = 0.2, (0.7, 1.9, 2.6)
 HEIGHT, WIDTH, SIDE = 480, 640, 400.0
-POSE_CODES, FACE_CODES = slice(0, 4), slice(2, 9)
+POSE_CODES, FACE_CODES = slice(0, 4), slice(2, 7)  # none of those that carry identity
 PARTS = {
     "C": None,
     "4 and 8 px": slice(0, 3),

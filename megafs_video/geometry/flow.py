@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -30,8 +32,8 @@ def flow(start: UInt8Array, end: UInt8Array) -> FloatArray:
     import cv2
 
     grey = [cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) for pixels in (start, end)]
-    estimator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return np.asarray(estimator.calc(*grey, None))  # type: ignore[call-overload]
+    estimator: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    return np.asarray(estimator.calc(*grey, None))
 
 
 def occluded(there: FloatArray, back: FloatArray) -> npt.NDArray[np.bool_]:
@@ -50,7 +52,7 @@ def stepped(picture: FloatArray, steps: FloatArray) -> FloatArray:
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     places = (np.stack([x, y], axis=2) + steps).astype(np.float32)
     return np.asarray(
-        cv2.remap(picture, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+        cv2.remap(picture, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     )
 
 
