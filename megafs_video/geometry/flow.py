@@ -56,15 +56,20 @@ def stepped(picture: FloatArray, steps: FloatArray) -> FloatArray:
     )
 
 
-def head_motion(before: UInt8Array, after: UInt8Array, square: Square) -> FloatArray:
-    """The similarity [2, 3] by which the head in the FFHQ ``square`` of ``before`` moved.
+def head_crop(pixels: UInt8Array, square: Square) -> UInt8Array:
+    """All that has to be remembered of a picture to see how the head in ``square`` moves."""
+    return warp(pixels, square.frame_to_crop(_MOTION_SIZE), _MOTION_SIZE)
 
-    In pixels of the frame. Most of the face between brows and mouth has to move as a whole; what
+
+def head_motion(before: UInt8Array, after: UInt8Array, square: Square) -> FloatArray:
+    """The similarity [2, 3] by which a head moved from the FFHQ ``square`` where it was before.
+
+    ``before`` is its ``head_crop`` there and then, ``after`` the picture now; the motion is in
+    pixels of the picture. Most of the face between brows and mouth has to move as a whole; what
     moves otherwise is left out of the fit. Flat pictures do not move.
     """
     frame_to_crop = square.frame_to_crop(_MOTION_SIZE)
-    crops = [warp(pixels, frame_to_crop, _MOTION_SIZE) for pixels in (before, after)]
-    steps = flow(crops[0], crops[1])
+    steps = flow(before, head_crop(after, square))
     x = np.linspace(_SKULL_LEFT, _SKULL_RIGHT, _NUM_POINTS) * _MOTION_SIZE
     y = np.linspace(_SKULL_TOP, _SKULL_BOTTOM, _NUM_POINTS) * _MOTION_SIZE
     start_xy = np.stack(np.meshgrid(x.astype(int), y.astype(int)), axis=2).reshape(-1, 2)

@@ -58,7 +58,11 @@ class Align:
                 yield self._cut(item, [(mesh_square(xy), _oval(xy)) for xy in meshes_xy])
             return
         for riding, values_of_faces in filtered(
-            ride(items), self._samples, _filters(self.profile), max_frames=self.max_lookahead_frames
+            ride(items),
+            self._samples,
+            _filters(self.profile),
+            name="align",
+            max_frames=self.max_lookahead_frames,
         ):
             places = [
                 self._place(face.anchor, *values)

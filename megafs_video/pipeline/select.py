@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -100,8 +100,9 @@ class Select:
     ) -> Iterator[FrameFaces[TrackedFace]]:
         by_size = self.choice.mode == "largest"
         wanted = 0 if by_size else self.choice.index
-        numbers = _Numbers(self.max_gap_frames, recount_without_first=by_size)
+        numbers = _Numbers(self.max_gap_frames, by_size)
         for item in items:
+            numbers = item.frame.carried("select", numbers)
             ordered = sorted(item.faces, key=_smallness if by_size else _place)
             chosen_id = numbers.step([tracked.track_id for tracked in ordered]).get(wanted)
             kept = tuple(tracked for tracked in item.faces if tracked.track_id == chosen_id)
@@ -114,42 +115,67 @@ class Select:
         recognizer: Recognizer,
     ) -> Iterator[FrameFaces[TrackedFace]]:
         waiting: deque[FrameFaces[TrackedFace]] = deque()
-        identities: dict[int, list[FloatArray]] = {}  # of the first frames of each track
-        matches: dict[int, bool] = {}
+        known = _Judgements()
 
-        def judge(item: FrameFaces[TrackedFace]) -> FrameFaces[TrackedFace]:
-            for tracked in item.faces:
-                if tracked.track_id not in matches:
-                    mean = np.mean(identities.pop(tracked.track_id), axis=0)  # [512]
-                    cosine = float(mean @ reference / np.linalg.norm(mean))
-                    matches[tracked.track_id] = cosine >= self.min_cosine
-            kept = tuple(tracked for tracked in item.faces if matches[tracked.track_id])
+        def released() -> FrameFaces[TrackedFace]:
+            item = waiting.popleft()
+            kept = tuple(tracked for tracked in item.faces if known.matches[tracked.track_id])
             return FrameFaces(item.frame, kept)
 
         for item in items:
+            known = item.frame.carried("select", known)
+            known.frame_index += 1
             waiting.append(item)
             for tracked in item.faces:
-                if tracked.track_id not in matches:
-                    seen = identities.setdefault(tracked.track_id, [])
-                    seen.append(recognizer.embed(item.frame.pixels, tracked.face))
+                if tracked.track_id not in known.matches:
+                    first = _Unjudged(known.frame_index)
+                    identity = recognizer.embed(item.frame.pixels, tracked.face)
+                    known.unjudged.setdefault(tracked.track_id, first).identities.append(identity)
+            known.judge(reference, self.min_cosine, self.lookahead)
             if len(waiting) > self.lookahead:
-                yield judge(waiting.popleft())
+                yield released()
+        known.judge(reference, self.min_cosine, 0)
         while waiting:
-            yield judge(waiting.popleft())
+            yield released()
 
 
+@dataclass
+class _Unjudged:
+    """A track that has just begun."""
+
+    first_index: int  # of the frame that showed it first
+    identities: list[FloatArray] = field(default_factory=list)  # [512] each
+
+
+@dataclass
+class _Judgements:
+    """Which tracks are the reference's, as of a frame."""
+
+    frame_index: int = -1
+    unjudged: dict[int, _Unjudged] = field(default_factory=dict)  # by track
+    matches: dict[int, bool] = field(default_factory=dict)
+
+    def judge(self, reference: FloatArray, min_cosine: float, min_age_frames: int) -> None:
+        """Judge every track that began ``min_age_frames`` ago or earlier."""
+        for track_id, track in list(self.unjudged.items()):
+            if self.frame_index - track.first_index >= min_age_frames:
+                mean = np.mean(self.unjudged.pop(track_id).identities, axis=0)  # [512]
+                cosine = float(mean @ reference / np.linalg.norm(mean))
+                self.matches[track_id] = cosine >= min_cosine
+
+
+@dataclass
 class _Numbers:
     """Numbers of the faces of a shot, in the order in which they came.
 
-    ``recount_without_first``: when number 0 is gone for good, all visible faces count anew.
+    ``_recount_without_first``: when number 0 is gone for good, all visible faces count anew.
     """
 
-    def __init__(self, max_gap_frames: int, recount_without_first: bool) -> None:
-        self._max_gap_frames = max_gap_frames
-        self._recount_without_first = recount_without_first
-        self._owners: dict[int, int] = {}  # number -> track
-        self._missing_frames: dict[int, int] = {}  # number -> frames since its owner was seen
-        self._newest_id = -1
+    _max_gap_frames: int
+    _recount_without_first: bool
+    _owners: dict[int, int] = field(default_factory=dict)  # number -> track
+    _missing_frames: dict[int, int] = field(default_factory=dict)  # number -> frames since seen
+    _newest_id: int = -1
 
     def step(self, visible_ids: list[int]) -> dict[int, int]:
         """The track of each number, given the tracks of a frame in the order of counting."""

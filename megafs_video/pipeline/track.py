@@ -69,6 +69,16 @@ class _Track:
         self.missing_frames = 0
 
 
+@dataclass
+class _Memory:
+    """What the stage knows after a frame."""
+
+    cuts: CutFinder = field(default_factory=CutFinder)
+    tracks: list[_Track] = field(default_factory=list)
+    tracks_before_cut: list[_Track] = field(default_factory=list)
+    next_id: int = 0
+
+
 @dataclass(frozen=True)
 class Track:
     """Stage that numbers faces; a number is never used twice in a clip.
@@ -92,16 +102,15 @@ class Track:
         return 0
 
     def __call__(self, items: Iterator[FrameFaces[Face]]) -> Iterator[FrameFaces[TrackedFace]]:
-        cuts = CutFinder()
-        tracks: list[_Track] = []
-        tracks_before_cut: list[_Track] = []
-        next_id = 0
+        known = _Memory()
         for item in items:
-            change = cuts.step(item.frame.pixels)
+            known = item.frame.carried("track", known)
+            change = known.cuts.step(item.frame.pixels)
             if change is Change.CUT:
-                tracks_before_cut, tracks = tracks, []
+                known.tracks_before_cut, known.tracks = known.tracks, []
             elif change is Change.RETURN:
-                tracks, tracks_before_cut = tracks_before_cut, []
+                known.tracks, known.tracks_before_cut = known.tracks_before_cut, []
+            tracks = known.tracks
             seconds = item.frame.seconds
             identities = self._identities(item, tracks)
             found = _assign(tracks, item.faces, identities, seconds)
@@ -111,10 +120,12 @@ class Track:
                 if index in found:
                     found[index].follow(face, seconds, identity)
                 else:
-                    found[index] = _Track(next_id, face, seconds, identity)
+                    found[index] = _Track(known.next_id, face, seconds, identity)
                     tracks.append(found[index])
-                    next_id += 1
-            tracks = [track for track in tracks if track.missing_frames <= self.max_gap_frames]
+                    known.next_id += 1
+            known.tracks = [
+                track for track in tracks if track.missing_frames <= self.max_gap_frames
+            ]
             yield FrameFaces(
                 item.frame,
                 tuple(
