@@ -49,6 +49,7 @@ def identity_of(
         "batch_size": str(options.faces_per_batch(device.type)),
         "device": str(device),
         "precision": str(cast.model.dtype),
+        "engine": cast.model.engine,
         "threads": str(torch.get_num_threads()),
         "model": cast.model.name,
         "swapper": swapper,

@@ -174,6 +174,7 @@ def _swap(
         | {
             "batch_size": options.faces_per_batch(cast.model.device.type),
             "precision": str(cast.model.dtype).removeprefix("torch."),
+            "engine": cast.model.engine,
             "threads": torch.get_num_threads(),
         },
         notes=(
