@@ -130,7 +130,8 @@ def _place(pixels: UInt8Array, swapped: SwappedCrop) -> _Placed:
 
     step = max(1, ceil(max(size) / _COMPARED_GRID))
     grid = np.s_[::step, ::step]
-    x, y = np.arange(left, right, step, float), np.arange(top, bottom, step, float)
+    x = np.arange(left, right, step).astype(np.float64)
+    y = np.arange(top, bottom, step).astype(np.float64)
     light_map = match_light(face[grid], region[grid], mask[grid], _places(swapped, x, y))
     return _Placed(swapped, box, face, mask, light_map)
 
