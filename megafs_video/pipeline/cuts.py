@@ -102,8 +102,8 @@ def likeness(first: Thumb, second: Thumb) -> float:
 
     The correlation of their patterns, but for the misfit of the tenth that fits worst, after the
     first was warped along the optical flow (Kroeger et al., *Fast Optical Flow using Dense Inverse
-    Search*, ECCV 2016). The flow is sought from where everything stays and, if need be, from the one
-    shift that fits best (phase correlation).
+    Search*, ECCV 2016). The flow is sought from where everything stays and, if need be, from the
+    one shift that fits best (phase correlation).
     """
     found = float(np.vdot(first.pattern, second.pattern))
     if found < _SURELY_LIKE:
