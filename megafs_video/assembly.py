@@ -99,11 +99,6 @@ def _paper(
 
 def _from_trained(name_or_folder: str | Path, swapper: str, *, offline: bool) -> Networks:
     """Our own model in front of the default generator, which is fetched."""
-    if swapper == "injection":
-        raise WeightsError(
-            f"{os.fspath(name_or_folder)} has no weights for injection, which only the paper's "
-            "model has; give ftm or lcr"
-        )
     encoder_path = _file(name_or_folder, "encoder")
     encoder = load_encoder(encoder_path)
     dims = encoder.dims

@@ -6,7 +6,6 @@ at a time: a batch gains little on a CPU.
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,21 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
 
-from megafs_video.errors import DeviceError
 from megafs_video.networks.hierfe import HieRFE
-from megafs_video.networks.stylegan2 import ModulatedConvolution, StyleGan2
+from megafs_video.networks.stylegan2 import StyleGan2
 from megafs_video.values import Latents
 
 Run = Callable[..., list[Tensor]]
 HINTS = {torch.float32: "f32", torch.bfloat16: "bf16"}
-
-
-def check_engine(device: torch.device) -> None:
-    """DeviceError unless OpenVINO is installed and the device is the CPU."""
-    if device.type != "cpu":
-        raise DeviceError(f"OpenVINO runs on the CPU here, not on {device.type}; give --device cpu")
-    if importlib.util.find_spec("openvino") is None:
-        raise DeviceError("OpenVINO is not installed; run: pip install 'megafs-video[openvino]'")
 
 
 class EngineEncoder(nn.Module):
@@ -57,9 +47,6 @@ class EngineGenerator(nn.Module):
     def __init__(self, generator: StyleGan2, dtype: torch.dtype, num_threads: int) -> None:
         super().__init__()
         dims = generator.dims
-        for module in generator.modules():
-            if isinstance(module, ModulatedConvolution):
-                module.scales_weights = False  # an engine arranges its weights once
         example = (
             torch.zeros(1, dims.constant_channels, 4, 4),
             torch.zeros(1, dims.num_styles, dims.style_size),

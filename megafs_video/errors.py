@@ -43,6 +43,12 @@ class DamagedVideoError(VideoError):
     exit_code = 17
 
 
+class LostVideoError(VideoError):
+    """The target could not be read on: it vanished, or its disk fails."""
+
+    exit_code = 19
+
+
 class SourceFaceError(MegafsError):
     """The source picture (or the reference) has no face."""
 
@@ -86,9 +92,15 @@ class OutputFolderError(OutputError):
 
 
 class DiskFullError(OutputError):
-    """The disk is full; nothing unfinished is left on it."""
+    """The disk is full; nothing is left on it but what a later run takes up."""
 
     exit_code = 24
+
+
+class ResumeError(OutputError):
+    """What an earlier run left for this output belongs to another run, or is damaged or in use."""
+
+    exit_code = 25
 
 
 class CodecError(MegafsError):
@@ -134,6 +146,6 @@ class ConfigError(MegafsError):
 
 
 class InterruptedRunError(MegafsError):
-    """The user stopped the run (Ctrl-C); nothing was written."""
+    """The user stopped the run (Ctrl-C); no output was written."""
 
     exit_code = 130

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from megafs_video.allocator import keep_freed_memory
 from megafs_video.assembly import assemble
-from megafs_video.engine import EngineEncoder, EngineGenerator, check_engine
-from megafs_video.errors import DeviceError
+from megafs_video.devices import check_engine, choose_device, choose_dtype
+from megafs_video.engine import EngineEncoder, EngineGenerator
+from megafs_video.errors import DeviceError, WeightsError
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.encoder import Encoder
 from megafs_video.networks.frozen import ArcFace, to_channels_last
@@ -23,14 +24,7 @@ from megafs_video.networks.injection import IdInjection
 from megafs_video.networks.stylegan2 import StyleGan2
 from megafs_video.networks.transfer import FaceTransfer, replace_codes
 from megafs_video.values import Latents, check_shape
-from megafs_video.weights.folder import SWAPPERS
-
-DTYPES = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
-ENGINES = ("torch", "openvino")
+from megafs_video.weights.folder import SWAPPERS, brings_generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,23 +125,20 @@ def load_model(
     swapper: "ftm" (paper §3.2), "lcr" (plain replacement of the high codes, §4.4) or, of the
     paper's model, "injection" (Fig. 8).
     device: "auto" (CUDA, then Apple's MPS, then CPU), "cpu", "cuda", "mps".
-    precision: "auto" (float16 on CUDA, else float32), "float32", "bfloat16", "float16".
+    precision: "auto" (float16 on CUDA, else float32), "float32", "bfloat16", "float16"; refused
+    where the device would be slower with it.
     threads: of torch, for the whole process; None leaves torch's choice.
     engine: "torch", or "openvino" for the paper's model on a CPU: compiled when it is loaded,
     then several times faster (an optional extra).
     Published files that are missing are fetched, unless ``offline``.
 
     Raises DeviceError, WeightsError, OfflineError, InputNotFoundError; ValueError for a swapper
-    that does not exist.
+    or an engine that does not exist.
     """
-    if swapper not in SWAPPERS:
-        raise ValueError(f"swapper is {swapper!r}, wanted one of {', '.join(SWAPPERS)}")
-    if engine not in ENGINES:
-        raise ValueError(f"engine is {engine!r}, wanted one of {', '.join(ENGINES)}")
-    chosen_device = _device(device)
-    dtype = _dtype(precision, chosen_device)
-    if engine == "openvino":
-        check_engine(chosen_device)
+    check_choices(
+        name_or_folder, swapper=swapper, device=device, precision=precision, engine=engine
+    )
+    chosen_device = choose_device(device)
     if threads is not None:
         torch.set_num_threads(threads)
     keep_freed_memory()
@@ -160,7 +151,7 @@ def load_model(
         name=str(name_or_folder),
         dims=networks.dims,
         device=chosen_device,
-        dtype=dtype,
+        dtype=choose_dtype(precision, chosen_device),
         hashes=networks.hashes,
         encoder=networks.encoder,
         transferrer=networks.transferrer,
@@ -170,38 +161,43 @@ def load_model(
     return _compiled(model) if engine == "openvino" else model
 
 
-def _compiled(model: Model) -> Model:
-    """The paper's model with its two large networks compiled; DeviceError for another model."""
-    if not (isinstance(model.encoder, HieRFE) and isinstance(model.generator, StyleGan2)):
-        raise DeviceError(
-            f"OpenVINO runs the paper's model only, and {model.name} is another; "
-            "give the engine torch"
+def check_choices(
+    name_or_folder: str | Path,
+    *,
+    swapper: str = "ftm",
+    device: str = "auto",
+    precision: str = "auto",
+    engine: str = "torch",
+) -> None:
+    """Refuse what ``load_model`` would refuse, as far as can be said before a file is read.
+
+    Errors are those of ``load_model``.
+    """
+    if swapper not in SWAPPERS:
+        raise ValueError(f"swapper is {swapper!r}, wanted one of {', '.join(SWAPPERS)}")
+    chosen_device = choose_device(device)
+    choose_dtype(precision, chosen_device)
+    check_engine(engine, chosen_device)
+    is_paper = brings_generator(Path(name_or_folder))
+    if swapper == "injection" and not is_paper:
+        raise WeightsError(
+            f"{name_or_folder} has no weights for injection, which only the paper's model has; "
+            "give ftm or lcr"
         )
+    if engine == "openvino" and not is_paper:
+        raise DeviceError(
+            f"OpenVINO runs the paper's model only, and {name_or_folder} is another (which is as "
+            "fast in torch); give --engine torch"
+        )
+
+
+def _compiled(model: Model) -> Model:
+    """The paper's model with its two large networks compiled."""
+    assert isinstance(model.encoder, HieRFE)
+    assert isinstance(model.generator, StyleGan2)
     num_threads = torch.get_num_threads()
     return replace(
         model,
         encoder=EngineEncoder(model.encoder, model.dtype, num_threads),
         generator=EngineGenerator(model.generator, model.dtype, num_threads),
     )
-
-
-def _device(name: str) -> torch.device:
-    has_cuda = torch.cuda.is_available()
-    has_mps = torch.backends.mps.is_available()
-    if name == "auto":
-        return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
-    if name not in ("cpu", "cuda", "mps"):
-        raise DeviceError(f"no device is called {name!r}; give auto, cpu, cuda or mps")
-    if (name == "cuda" and not has_cuda) or (name == "mps" and not has_mps):
-        raise DeviceError(f"this machine (or this torch) has no {name} device; give --device cpu")
-    return torch.device(name)
-
-
-def _dtype(name: str, device: torch.device) -> torch.dtype:
-    if name == "auto":
-        return torch.float16 if device.type == "cuda" else torch.float32
-    if name not in DTYPES:
-        raise DeviceError(f"no precision is called {name!r}; give auto, {', '.join(DTYPES)}")
-    if name == "float16" and device.type == "cpu":
-        raise DeviceError("float16 is slower than float32 on a CPU; give float32 or bfloat16")
-    return DTYPES[name]

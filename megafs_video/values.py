@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from megafs_video.checkpoint import Checkpoint
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.floating[Any]]
+
+T = TypeVar("T")
 
 
 def check_shape(name: str, array: Any, wanted: Sequence[int | None]) -> None:
@@ -55,6 +59,8 @@ class Frame:
     time_base: Fraction
     # What ``pixels`` were made of, for whoever writes them: only the room video/ looks inside.
     decoded: object | None = None
+    # Where every stage leaves what it knows before this frame, or finds it.
+    checkpoint: Checkpoint | None = None
 
     def __post_init__(self) -> None:
         check_pixels("Frame.pixels", self.pixels)
@@ -65,6 +71,10 @@ class Frame:
     def seconds(self) -> float:
         """Presentation time, seconds."""
         return float(self.pts * self.time_base)
+
+    def carried(self, name: str, memory: T) -> T:
+        """What a stage knows of the frames before this one; see ``Checkpoint.carried``."""
+        return memory if self.checkpoint is None else self.checkpoint.carried(name, memory)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,6 @@ import pytest
 
 from megafs_video import Model, Progress, SwapOptions, load_model, preview_frames, swap_video
 from megafs_video.cli.main import app
-from megafs_video.errors import InterruptedRunError
 from megafs_video.evaluation.clips import compare_clips, find_face
 from megafs_video.evaluation.identity import build_sface
 from megafs_video.faces.mesh import build_mesh
@@ -193,20 +192,9 @@ def test_a_preview_is_the_frame_that_swap_writes(
     assert (preview.blended != preview.target.pixels).any()
 
 
-@pytest.mark.parametrize(
-    ("raised", "seen", "message"),
-    [
-        (KeyboardInterrupt(), InterruptedRunError, "stopped by Ctrl-C; no output was written"),
-        (RuntimeError("the caller failed"), RuntimeError, "the caller failed"),
-    ],
-)
+@pytest.mark.parametrize("raised", [KeyboardInterrupt(), RuntimeError("the caller failed")])
 def test_a_stopped_swap_leaves_no_file_and_no_thread(
-    model: Model,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    raised: BaseException,
-    seen: type[Exception],
-    message: str,
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: BaseException
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
@@ -214,7 +202,7 @@ def test_a_stopped_swap_leaves_no_file_and_no_thread(
         raise raised
 
     options = SwapOptions(smooth="off", batch_size=1)
-    with pytest.raises(seen, match=message):
+    with pytest.raises(type(raised)):
         swap_video(
             SOURCE, TARGET, tmp_path / "out.mp4", model=model, options=options, progress=stop
         )

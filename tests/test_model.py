@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from megafs_video import assembly
+from megafs_video import model as model_room
 from megafs_video.errors import DeviceError, InputNotFoundError, MegafsError, WeightsError
 from megafs_video.model import Model, load_model
 from megafs_video.networks.dims import TINY, Dims
@@ -258,21 +259,20 @@ def test_an_unknown_swapper_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "precision", "said"),
+    ("choice", "error", "said"),
     [
-        ("tpu", "auto", "no device is called 'tpu'; give auto, cpu, cuda or mps"),
-        ("cuda", "auto", "has no cuda device; give --device cpu"),
-        ("mps", "auto", "has no mps device; give --device cpu"),
-        ("cpu", "int8", "no precision is called 'int8'; give auto, float32, bfloat16, float16"),
-        ("cpu", "float16", "float16 is slower than float32 on a CPU"),
+        ({"device": "tpu"}, DeviceError, "no device is called 'tpu'"),
+        ({"precision": "int8"}, DeviceError, "no precision is called 'int8'"),
+        ({"swapper": "injection"}, WeightsError, "mobile has no weights for injection"),
+        ({"engine": "openvino"}, DeviceError, "OpenVINO runs the paper's model only, and mobile"),
     ],
 )
-def test_a_device_or_precision_that_is_not_here_is_refused(
-    monkeypatch: pytest.MonkeyPatch, device: str, precision: str, said: str
+def test_choices_are_refused_before_a_file_is_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+    choice: dict[str, str],
+    error: type[MegafsError],
+    said: str,
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(MegafsError, match=said) as caught:
-        load_model(device=device, precision=precision)
-    assert isinstance(caught.value, DeviceError)
-    assert caught.value.exit_code == 40
+    monkeypatch.setattr(model_room, "assemble", lambda *names, **settings: pytest.fail("read"))
+    with pytest.raises(error, match=said):
+        load_model(**({"device": "cpu"} | choice))  # type: ignore[arg-type]

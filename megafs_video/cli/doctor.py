@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from megafs_video.errors import CodecError, NotReadyError, SystemLibraryError
+from megafs_video.errors import NotReadyError, SystemLibraryError
 from megafs_video.faces.libraries import missing_system_libraries
 from megafs_video.weights.table import TABLE, required_for
 
@@ -138,20 +138,14 @@ def _system_libraries() -> Iterator[Finding]:
 def _cores() -> Finding:
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     cores = count or 1
-    features = _cpu_features()
+    from megafs_video.devices import cpu_features
+
+    has = cpu_features()
+    features = [feature for feature in CPU_FEATURES if feature in has]
     shown = f" with {', '.join(features)}" if features else ""
     return Finding(
         "CPU cores", f"{cores}{shown}", Verdict.SLOW if cores < FEW_CORES else Verdict.FINE
     )
-
-
-def _cpu_features() -> list[str]:
-    """The instruction sets that matter to the networks, where the system tells."""
-    try:
-        words = set(re.findall(r"\w+", Path("/proc/cpuinfo").read_text(encoding="utf-8")))
-    except OSError:
-        return []
-    return [feature for feature in CPU_FEATURES if feature in words]
 
 
 def _memory() -> Finding:
@@ -211,7 +205,10 @@ def _torch() -> Iterator[Finding]:
         yield Finding("mps", "Apple's graphics processor")
     else:
         yield Finding("torch device", "cpu only: no CUDA device", Verdict.SLOW)
-    features = _cpu_features()
+    from megafs_video.devices import cpu_features
+
+    has = cpu_features()
+    features = [feature for feature in CPU_FEATURES if feature in has]
     has_bf16 = "avx512_bf16" in features or "amx_bf16" in features
     yield Finding(
         "bf16 on the CPU", "in hardware" if has_bf16 else "only emulated: float32 is used"
@@ -221,18 +218,17 @@ def _torch() -> Iterator[Finding]:
 def _encoders() -> Iterator[Finding]:
     if _version("av") is None:
         return
-    from megafs_video.video.encoders import CODECS, choose_encoding
+    from megafs_video.video.codec import SOFTWARE
+    from megafs_video.video.encoders import working_codecs
 
-    found: list[str] = []
-    for name in CODECS:
-        try:
-            choose_encoding(Path("any.mkv"), codec=name)  # a container that holds every codec
-        except CodecError:
-            continue
-        found.append(name)
-    lacking = ", ".join(name for name in CODECS if name not in found)
-    if found:
-        shown = f"{', '.join(found)}{f' (without {lacking})' if lacking else ''}"
-        yield Finding("video encoders", shown)
+    found = working_codecs()
+    software = [codec.name for codec in SOFTWARE]
+    lacking = ", ".join(name for name in software if name not in found)
+    cards = ", ".join(name for name in found if name not in software)
+    without = f" (without {lacking})" if lacking else ""
+    usable = ", ".join(name for name in software if name in found)
+    if usable:
+        yield Finding("video encoders", f"{usable}{without}")
     else:
         yield Finding("video encoders", f"none of {lacking}", Verdict.MISSING)
+    yield Finding("in hardware", cards or "no video encoder that PyAV can start")

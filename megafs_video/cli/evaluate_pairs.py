@@ -60,6 +60,7 @@ def pairs(
     model: words.ModelOption = "mobile",
     device: words.DeviceOption = words.Device.AUTO,
     precision: words.PrecisionOption = words.Precision.AUTO,
+    engine: words.EngineOption = words.Engine.TORCH,
     threads: words.ThreadsOption = None,
     offline: words.OfflineOption = False,
     progress: words.ProgressOption = ProgressKind.RICH,
@@ -72,7 +73,7 @@ def pairs(
     """
     from megafs_video.evaluation.pairs import evaluate_pairs
     from megafs_video.evaluation.portrait import EXAMINER_FILES, open_examiner
-    from megafs_video.model import load_model
+    from megafs_video.model import check_choices, load_model
     from megafs_video.parts import build_lpips
     from megafs_video.training.faces import list_faces
     from megafs_video.weights.fetch import ensure
@@ -86,10 +87,16 @@ def pairs(
         )
     if output is not None:
         check_folder(output, overwrite=overwrite)
+    check_choices(model, device=device.value, precision=precision.value, engine=engine.value)
     needed = [*GENERATORS["mobile"], "arcface-mbf", "lpips-alex", *EXAMINER_FILES]
     fetch_files(needed, offline=offline, progress=progress)
     loaded = load_model(
-        model, device=device.value, precision=precision.value, threads=threads, offline=offline
+        model,
+        device=device.value,
+        precision=precision.value,
+        threads=threads,
+        engine=engine.value,
+        offline=offline,
     )
     lpips = build_lpips(ensure(["lpips-alex"], offline=offline)["lpips-alex"]).to(loaded.device)
     with (

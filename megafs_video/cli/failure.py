@@ -26,8 +26,10 @@ class FrontDoor(TyperGroup):
         except MegafsError as error:
             leave(error, debug=ctx.params["debug"])
         except KeyboardInterrupt as error:
-            interrupted = InterruptedRunError("stopped by Ctrl-C; nothing unfinished is left")
+            interrupted = InterruptedRunError("stopped by Ctrl-C; no output was written")
             interrupted.__cause__ = error
+            for note in getattr(error, "__notes__", ()):
+                interrupted.add_note(note)
             leave(interrupted, debug=ctx.params["debug"])
 
 
@@ -35,6 +37,7 @@ def leave(error: MegafsError, *, debug: bool) -> None:
     """Say what went wrong in one line on stderr (after the traceback, if ``debug``) and exit."""
     if debug:
         traceback.print_exception(error)
-    one_line = " ".join(str(error).splitlines())
+    told = "; ".join([str(error), *getattr(error, "__notes__", ())])
+    one_line = " ".join(told.splitlines())
     print(f"megafs-video: {one_line}", file=sys.stderr)
     raise typer.Exit(error.exit_code) from error

@@ -67,5 +67,14 @@ def main() -> None:
     # Before anything has a thread: a decoder that ran first would leave its arena to a network.
     keep_freed_memory()
     # A polite kill cleans up as Ctrl-C does: threads end and the unfinished output goes.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is to be ignored
+        signal.signal(signal.SIGINT, stop)
     app()
+
+
+def stop(*_: object) -> None:
+    """Stop cleanly; a second Ctrl-C on the way ends the process at once, whatever it waits for."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise KeyboardInterrupt

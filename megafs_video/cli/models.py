@@ -6,25 +6,17 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from megafs_video.cli.options import Swapper
 from megafs_video.errors import WeightsError
 from megafs_video.weights.table import TABLE, WeightFile, find, required_for
 
 if TYPE_CHECKING:
     from megafs_video.weights.fetch import Announce, Progress
-
-
-class Swapper(StrEnum):
-    """Choices of ``--swapper``: what moves the identity in the paper's model."""
-
-    FTM = "ftm"
-    INJECTION = "injection"
-    LCR = "lcr"
 
 
 app = typer.Typer(help="List, fetch, verify and describe the model files.", no_args_is_help=True)

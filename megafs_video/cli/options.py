@@ -37,6 +37,21 @@ class Precision(StrEnum):
     FLOAT16 = "float16"
 
 
+class Swapper(StrEnum):
+    """Choices of ``--swapper``: what moves the identity."""
+
+    FTM = "ftm"
+    INJECTION = "injection"
+    LCR = "lcr"
+
+
+class Engine(StrEnum):
+    """Choices of ``--engine``."""
+
+    TORCH = "torch"
+    OPENVINO = "openvino"
+
+
 def parse_face(text: str) -> str:
     """``largest``, ``all`` or a number from 0; anything else is a usage error.
 
@@ -175,8 +190,10 @@ CodecOption = Annotated[
     str,
     typer.Option(
         "--codec",
-        metavar="auto|h264|hevc|av1|vp9|prores|ffv1",
-        help="How to compress the picture; auto goes by the name of OUTPUT.",
+        metavar="auto|h264|hevc|av1|vp9|prores|ffv1|NAME",
+        help="How to compress the picture; auto goes by the name of OUTPUT. A graphics card's "
+        "encoder is used only by name, such as h264_nvenc, hevc_qsv, av1_amf or "
+        "hevc_videotoolbox; `megafs-video doctor` says which this machine has.",
     ),
 ]
 QualityOption = Annotated[
@@ -186,6 +203,14 @@ QualityOption = Annotated[
         metavar="NUMBER",
         help="Constant rate factor: 0 is the best and largest, 51 (h264, hevc) or 63 (av1, vp9) "
         "the worst. Default: no loss that an eye can see.",
+    ),
+]
+LosslessOption = Annotated[
+    bool,
+    typer.Option(
+        "--lossless",
+        help="Keep every sample that goes to the encoder (h264, hevc, av1, vp9, ffv1, nvenc): a "
+        "large file, which some players do not show. Instead of --quality.",
     ),
 ]
 PresetOption = Annotated[
@@ -202,6 +227,15 @@ OverwriteOption = Annotated[
     typer.Option(
         "--overwrite",
         help="Replace what exists under that name.",
+    ),
+]
+ResumeOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--resume/--no-resume",
+        help="Keep what is finished beside OUTPUT, so that the same command goes on after a crash, "
+        "a power cut or Ctrl-C; or keep nothing, and forget what is there. Default: for clips of "
+        "over a minute.",
     ),
 ]
 ReportOption = Annotated[
@@ -223,6 +257,21 @@ ModelOption = Annotated[
         "published files.",
     ),
 ]
+SwapperOption = Annotated[
+    Swapper,
+    typer.Option(
+        "--swapper",
+        help="What moves the identity: the face transfer module; ID injection, an ablation that "
+        "only the paper's model has; or lcr, plain replacement of the high codes.",
+    ),
+]
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        "--engine",
+        help="What runs the paper's model on a CPU: openvino (an extra to install) is faster.",
+    ),
+]
 DeviceOption = Annotated[
     Device,
     typer.Option(
@@ -234,7 +283,8 @@ PrecisionOption = Annotated[
     Precision,
     typer.Option(
         "--precision",
-        help="Numbers the networks use; auto is right unless you compare.",
+        help="Numbers the networks use; auto is right unless you compare. What makes the device "
+        "slower is refused.",
     ),
 ]
 BatchSizeOption = Annotated[

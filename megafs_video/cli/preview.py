@@ -57,8 +57,10 @@ def preview(
     source_face: words.SourceFaceOption = None,
     detector: words.DetectorOption = words.Detector.SCRFD,
     model: words.ModelOption = "mobile",
+    swapper: words.SwapperOption = words.Swapper.FTM,
     device: words.DeviceOption = words.Device.AUTO,
     precision: words.PrecisionOption = words.Precision.AUTO,
+    engine: words.EngineOption = words.Engine.TORCH,
     threads: words.ThreadsOption = None,
     offline: words.OfflineOption = False,
     quiet: words.QuietOption = False,
@@ -77,6 +79,7 @@ def preview(
     paths = picture_paths(output, times_seconds)
 
     from megafs_video.errors import OutputError
+    from megafs_video.model import check_choices
     from megafs_video.pipeline.options import SwapOptions
     from megafs_video.pipeline.preview import check_times, preview_frames
     from megafs_video.pipeline.sheet import sheet as draw_sheet
@@ -100,6 +103,13 @@ def preview(
     for picture in pictures:
         read_picture(picture)
     kind = ProgressKind.NONE if quiet else ProgressKind.RICH
+    check_choices(
+        model,
+        swapper=swapper.value,
+        device=device.value,
+        precision=precision.value,
+        engine=engine.value,
+    )
     fetch_missing(model, chosen.detector, offline=offline, progress=kind)
     previews = preview_frames(
         sources or first[0],
@@ -107,8 +117,10 @@ def preview(
         times_seconds,
         model=model,
         options=chosen,
+        swapper=swapper.value,
         device=device.value,
         precision=precision.value,
+        engine=engine.value,
         threads=threads,
     )
     for path, found in zip(paths, previews, strict=True):

@@ -43,19 +43,21 @@ class JsonProgress:
     """One JSON object a line: frames, total, fps and eta_seconds (null while unknown).
 
     The first frame gives a line at once and the end one with the frames there were; in between
-    one comes every half second.
+    one comes every half second. Speed counts from the first line on: what an earlier run had
+    finished took this one no time.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._clock = clock
-        self._started = clock()
+        self._first: tuple[float, int] | None = None  # when, and frames
         self._written: float | None = None
         self._last: tuple[int, int | None] = (0, None)
 
     def __call__(self, frames: int, total: int | None) -> None:
         now = self._clock()
         self._last = (frames, total)
+        self._first = self._first or (now, frames)
         if self._written is None or now - self._written >= JSON_INTERVAL_SECONDS:
             self._write(now)
 
@@ -68,9 +70,9 @@ class JsonProgress:
     def _write(self, now: float) -> None:
         frames, total = self._last
         self._written = now
-        elapsed_seconds = now - self._started
-        fps = frames / elapsed_seconds if frames and elapsed_seconds > 0 else None
-        eta_seconds = None if fps is None or total is None else max(0, total - frames) / fps
+        started, first_frames = self._first or (now, frames)
+        fps = (frames - first_frames) / (now - started) if now > started else None
+        eta_seconds = max(0, total - frames) / fps if fps and total is not None else None
         line = {
             "frames": frames,
             "total": total,

@@ -33,12 +33,16 @@ def swap(
     smooth: words.SmoothOption = "light",
     codec: words.CodecOption = "auto",
     quality: words.QualityOption = None,
+    lossless: words.LosslessOption = False,
     preset: words.PresetOption = None,
     overwrite: words.OverwriteOption = False,
+    resume: words.ResumeOption = None,
     report: words.ReportOption = None,
     model: words.ModelOption = "mobile",
+    swapper: words.SwapperOption = words.Swapper.FTM,
     device: words.DeviceOption = words.Device.AUTO,
     precision: words.PrecisionOption = words.Precision.AUTO,
+    engine: words.EngineOption = words.Engine.TORCH,
     batch_size: words.BatchSizeOption = None,
     threads: words.ThreadsOption = None,
     offline: words.OfflineOption = False,
@@ -50,6 +54,8 @@ def swap(
     OUTPUT keeps the sound, the timing and everything around the face. Use pictures of people who
     agreed, or of people who do not exist. With --map, SOURCE is left out.
     """
+    from megafs_video.model import check_choices
+
     sources = people.parse_map(map_ or ())
     people.check_alone(sources, reference, source_face)
     *first, target, output = people.shift_files(
@@ -60,6 +66,8 @@ def swap(
     from megafs_video.pipeline.options import SwapOptions
     from megafs_video.pipeline.swap import swap_video
 
+    if lossless and quality is not None:
+        raise typer.BadParameter("--lossless and --quality exclude each other; leave one out")
     chosen = SwapOptions(
         detector=detector.value,
         face=face,
@@ -69,16 +77,24 @@ def swap(
         start_seconds=start,
         end_seconds=end,
         codec=codec,
-        quality=quality,
+        quality="lossless" if lossless else quality,
         preset=preset,
         batch_size=batch_size,
         overwrite=overwrite,
+        resume=resume,
         offline=offline,
         max_gap_seconds=max_gap_seconds,
     )
     pictures = [*first, *sources, *sources.values(), *filter(None, [reference])]
     kind = ProgressKind.NONE if quiet else progress
     check_files(pictures, target, output, report, chosen)
+    check_choices(
+        model,
+        swapper=swapper.value,
+        device=device.value,
+        precision=precision.value,
+        engine=engine.value,
+    )
     fetch_missing(model, chosen.detector, offline=offline, progress=kind)
     with show_progress(kind, title="Swapping") as show:
         found = swap_video(
@@ -87,8 +103,10 @@ def swap(
             output,
             model=model,
             options=chosen,
+            swapper=swapper.value,
             device=device.value,
             precision=precision.value,
+            engine=engine.value,
             threads=threads,
             progress=lambda now: show(now.frames, now.total_frames),
         )

@@ -9,6 +9,9 @@ import numpy as np
 from megafs_video.geometry.similarity import compose, resize, scale_of
 from megafs_video.values import FloatArray, UInt8Array, check_pixels
 
+# Pixels of the frame from one sample to the next: bilinear samples leave none out up to here.
+_MAX_STEP = 1.25
+
 
 def warp(pixels: UInt8Array, frame_to_crop: FloatArray, size: int) -> UInt8Array:
     """The square crop [size, size, 3] that ``frame_to_crop`` shows.
@@ -22,7 +25,7 @@ def warp(pixels: UInt8Array, frame_to_crop: FloatArray, size: int) -> UInt8Array
     scale = scale_of(frame_to_crop)
     if size <= 0 or scale <= 0:
         raise ValueError(f"size is {size} and scale {scale}, wanted more than 0")
-    oversampling = max(1, ceil(1 / scale))
+    oversampling = max(1, ceil(1 / scale / _MAX_STEP))
     drawn_size = size * oversampling
     drawn = cv2.warpAffine(
         pixels,

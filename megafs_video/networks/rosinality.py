@@ -73,7 +73,8 @@ def _modulated(
     weight = layout.take(f"{layer}.conv.weight", 1, *sizes, 3, 3)[0] / (3 * in_channels**0.5)
     strength = layout.take(f"{layer}.noise.weight", 1)
     return _modulation(layout, layer, in_channels, dims, ours) | {
-        f"{ours}.weight": weight,
+        # A layer of an odd number doubles the size, and wants its window back to front.
+        f"{ours}.weight": weight.flip(2, 3) if noise % 2 else weight,
         f"{ours}.energy": weight.square().sum((2, 3)),
         f"{ours}.bias": GAIN * layout.take(f"{layer}.activate.bias", out_channels),
         f"{ours}.noise": GAIN * strength * layout.take(f"noises.noise_{noise}", 1, 1, side, side),

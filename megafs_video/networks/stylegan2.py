@@ -2,14 +2,14 @@
 
 Any power of two up to 1024 px. Made for speed, with nothing changed in what is computed: the
 equalised learning rate, the noise strengths and the gain √2 are folded into the weights
-(``official.py``), the blur runs along one axis and then the other, and modulation takes the form
-that is cheaper for the batch.
+(``rosinality.py``), zeros between pixels are never multiplied, the blur runs along one axis and
+then the other, and modulation takes the form that is cheaper for the layer and the batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import cast
 
 import torch
@@ -27,8 +27,9 @@ GAIN = 2**0.5  # LeakyReLU(0.2)·√2 = LeakyReLU(√2·x, 0.2): the gain goes i
 class ModulatedConvolution(nn.Module):
     """A convolution whose input channels a style scales, and whose outputs have unit variance.
 
-    One sample: the weights are scaled. Several, or a network to be exported, whose weights are
-    to be constants: the input's channels are scaled, and the output's by the demodulation.
+    Either the weights are scaled, or the input's channels before and the output's after: for one
+    face whatever is less to multiply. Weights that stay as they are serve a whole batch, and an
+    engine can arrange them once.
     """
 
     energy: Tensor  # [C_out, C_in], the weight's squares summed over its window
@@ -38,7 +39,6 @@ class ModulatedConvolution(nn.Module):
         self, in_channels: int, out_channels: int, style_size: int, size: int, *, doubles: bool
     ) -> None:
         super().__init__()
-        self.scales_weights = True
         self.modulation = nn.Linear(style_size, in_channels)
         self.weight = nn.Parameter(torch.zeros(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))  # times √2
@@ -51,8 +51,8 @@ class ModulatedConvolution(nn.Module):
         scales = self.modulation(style)  # [N, C_in]
         variance = functional.linear(scales.square(), self.energy)
         demodulation = GAIN * torch.rsqrt(variance + EPSILON)  # [N, C_out]
-        if len(style) == 1 and self.scales_weights:
-            weight = self.weight * demodulation[0, :, None, None, None] * scales[0, :, None, None]
+        if self._scales_weights(features):
+            weight = self.weight * torch.outer(demodulation[0], scales[0])[:, :, None, None]
             features = self._convolve(features, weight, self.bias)
         else:
             features = self._convolve(features * scales[:, :, None, None], self.weight, None)
@@ -60,12 +60,48 @@ class ModulatedConvolution(nn.Module):
         features += self.noise
         return functional.leaky_relu(features, 0.2, inplace=True)
 
+    def _scales_weights(self, features: Tensor) -> bool:
+        num_outputs = len(self.weight) * self.noise.numel()
+        is_less = self.weight.numel() < features.numel() + num_outputs
+        return len(features) == 1 and is_less and not torch.jit.is_tracing()  # by an engine
+
     def _convolve(self, features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if self.blur is None:
             return functional.conv2d(features, weight, bias, padding=1)
-        spread = functional.conv_transpose2d(features, weight.transpose(0, 1), stride=2)
-        blurred: Tensor = self.blur(spread, bias)
+        blurred: Tensor = self.blur(spread(features, weight), bias)
         return blurred
+
+
+def spread(features: Tensor, flipped: Tensor) -> Tensor:
+    """Zeros between the pixels, then a 3x3 window: a transposed convolution of stride 2.
+
+    features [N, C_in, H, W], flipped [C_out, C_in, 3, 3] (the window back to front) ->
+    [N, C_out, 2H + 1, 2W + 1].
+
+    Of the window, the four pixels of a 2x2 cell see parts of 2x2, 2x1, 1x2 and 1x1 weights beside
+    the zeros: four small convolutions, which are faster than the transposed one.
+    """
+    batch, _, height, width = features.shape
+    places = tuple(product((0, 1), repeat=2))  # row and column in the cell
+    windows = [flipped[:, :, row::2, column::2] for row, column in places]
+    if torch.jit.is_tracing():
+        # Engines know how to weave whole maps, but not how to write every other pixel.
+        maps = [
+            functional.conv2d(
+                functional.pad(features, (0, column, 0, row)), window, padding=(1 - row, 1 - column)
+            )
+            for window, (row, column) in zip(windows, places, strict=True)
+        ]
+        cells = torch.cat(maps, dim=1).view(batch, 2, 2, len(flipped), height + 1, width + 1)
+        woven = cells.permute(0, 3, 4, 1, 5, 2)  # [N, C_out, H + 1, 2, W + 1, 2]
+        return woven.reshape(batch, -1, 2 * height + 2, 2 * width + 2)[:, :, :-1, :-1]
+    made = features.new_empty(batch, 2 * height + 1, 2 * width + 1, len(flipped))
+    made = made.permute(0, 3, 1, 2)  # channels last: whole pixels are written
+    for window, (row, column) in zip(windows, places, strict=True):
+        made[:, :, row::2, column::2] = functional.conv2d(
+            features, window, padding=(1 - row, 1 - column)
+        )
+    return made
 
 
 class Blur(nn.Module):
@@ -105,8 +141,11 @@ class ToRgb(nn.Module):
 
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
         """features [N, C, S, S], style [N, 512] -> [N, 3, S, S]."""
-        colours: Tensor = self.convolution(features * self.modulation(style)[:, :, None, None])
-        return colours
+        scales = self.modulation(style)  # [N, C]
+        weight, bias = self.convolution.weight, self.convolution.bias
+        if len(features) == 1 and not torch.jit.is_tracing():
+            return functional.conv2d(features, weight * scales[:, :, None, None], bias)
+        return functional.conv2d(features * scales[:, :, None, None], weight, bias)
 
 
 class Block(nn.Module):

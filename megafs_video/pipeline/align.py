@@ -59,7 +59,11 @@ class Align:
                 yield self._cut(item, [(mesh_square(xy), oval(xy)) for xy in meshes_xy])
             return
         for item, values_of_faces in filtered(
-            items, _samples, _filters(self.profile), max_frames=self.max_lookahead_frames
+            items,
+            _samples,
+            _filters(self.profile),
+            name="align",
+            max_frames=self.max_lookahead_frames,
         ):
             places = [(_square(place), row.reshape(-1, 2)) for place, row in values_of_faces]
             yield self._cut(item, places)

@@ -18,13 +18,17 @@ def map_faces(
 ) -> Iterator[FrameFaces[B]]:
     """Convert the faces of every frame, ``batch_size`` (at least 1) at a time.
 
-    At most ``batch_size`` frames are held. ``convert`` gets 1 to ``batch_size`` faces and
-    returns as many; it is not called for frames without a face.
+    At most ``batch_size`` frames are held, and none at a checkpoint: a network may round by its
+    batch. ``convert`` gets 1 to ``batch_size`` faces and returns as many; it is not called for
+    frames without a face.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}, wanted at least 1")
     held: list[FrameFaces[A]] = []
     for item in items:
+        if item.frame.checkpoint is not None:
+            yield from _converted(held, batch_size, convert)
+            held = []
         held.append(item)
         num_faces = sum(len(each.faces) for each in held)
         if num_faces == 0 or max(num_faces, len(held)) >= batch_size:

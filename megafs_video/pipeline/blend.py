@@ -17,14 +17,16 @@ from megafs_video.geometry.similarity import (
     scale_of,
     transform_points,
 )
-from megafs_video.pipeline.colour import match_colours
+from megafs_video.pipeline.colour import NUM_TERMS, UNCHANGED, match_light, place_terms
 from megafs_video.pipeline.profile import Profile
 from megafs_video.pipeline.window import MAX_LOOKAHEAD_FRAMES, filtered, lookahead_frames
 from megafs_video.trajectories.filters import Sample
 from megafs_video.values import FloatArray, FrameFaces, SwappedCrop, UInt8Array
 
-# Colours are compared on a grid of about this many samples a side: enough for a mean.
-_COLOUR_GRID = 96
+# Faces are compared on a grid of about this many samples a side: enough to know their light.
+_COMPARED_GRID = 40
+# Light is worked out on a grid of this many cells a side: between them it is as good as straight.
+_LIGHT_GRID = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,7 @@ class _Placed:
     box: tuple[int, int, int, int]  # left, top, right, bottom; all zero if out of sight
     face: UInt8Array  # [h, w, 3], the face inside the box
     mask: FloatArray  # [h, w] in [0, 1]
-    colour_map: FloatArray  # [3, 4], from the face's colours to the target's
+    light_map: FloatArray  # [3, 9], from the face's light to the target's
 
     @property
     def track_id(self) -> int:
@@ -47,8 +49,8 @@ class _Placed:
 class Blend:
     """Stage that draws every swapped face into its frame, in the order of the faces.
 
-    Pixels where no mask reaches keep their value bit by bit. The map that gives a face the
-    target's colours is smooth over time within one track: a mouth that opens or a hand that
+    Pixels where no mask reaches keep their value bit by bit. The map that puts a face into the
+    target's light is smooth over time within one track: a mouth that opens or a hand that
     passes must not tint the skin. Without a profile each frame has its own map, exactly.
     """
 
@@ -71,18 +73,24 @@ class Blend:
         )
         if self.profile is None:
             for item in placed_items:
-                yield _drawn(item, [placed.colour_map for placed in item.faces])
+                yield _drawn(item, [placed.light_map for placed in item.faces])
             return
         for item, values_of_faces in filtered(
-            placed_items, _samples, [self.profile.colour], max_frames=self.max_lookahead_frames
+            placed_items,
+            _samples,
+            [self.profile.colour],
+            name="blend",
+            max_frames=self.max_lookahead_frames,
         ):
-            yield _drawn(item, [colour_map.reshape(3, 4) for (colour_map,) in values_of_faces])
+            yield _drawn(
+                item, [light_map.reshape(UNCHANGED.shape) for (light_map,) in values_of_faces]
+            )
 
 
 def _samples(seconds: float, placed: _Placed) -> Sequence[Sample]:
-    """The colour map [12]; a gain of 1 more changes a grey of 128 as much as 128 levels more."""
-    unit = np.array([1.0, 1.0, 1.0, 128.0] * 3)
-    return [Sample(seconds, placed.colour_map.ravel(), unit=unit)]
+    """The light map [27]; a gain of 1 more changes a grey of 128 as much as 128 levels more."""
+    unit = np.array(([1.0] * 3 + [128.0] * NUM_TERMS) * 3)
+    return [Sample(seconds, placed.light_map.ravel(), unit=unit)]
 
 
 def _place(pixels: UInt8Array, swapped: SwappedCrop) -> _Placed:
@@ -96,7 +104,7 @@ def _place(pixels: UInt8Array, swapped: SwappedCrop) -> _Placed:
     size = (right - left, bottom - top)
     if box == (0, 0, 0, 0):
         empty = np.empty((0, 0, 3), np.uint8)
-        return _Placed(swapped, box, empty, np.empty((0, 0), np.float32), np.eye(3, 4))
+        return _Placed(swapped, box, empty, np.empty((0, 0), np.float32), UNCHANGED)
     region = pixels[top:bottom, left:right]  # [h, w, 3], a view
     region_to_frame = np.array([[1.0, 0.0, left], [0.0, 1.0, top]])
     region_to_crop = compose(region_to_frame, swapped.frame_to_crop)
@@ -118,24 +126,46 @@ def _place(pixels: UInt8Array, swapped: SwappedCrop) -> _Placed:
         borderMode=cv2.BORDER_REPLICATE,
     )  # [h, w, 3]
 
-    step = max(1, ceil(max(size) / _COLOUR_GRID))
+    step = max(1, ceil(max(size) / _COMPARED_GRID))
     grid = np.s_[::step, ::step]
-    return _Placed(swapped, box, face, mask, match_colours(face[grid], region[grid], mask[grid]))
+    places = _places(swapped, np.arange(left, right, step), np.arange(top, bottom, step))
+    light_map = match_light(face[grid], region[grid], mask[grid], places)
+    return _Placed(swapped, box, face, mask, light_map)
 
 
-def _drawn(item: FrameFaces[_Placed], colour_maps: Sequence[FloatArray]) -> FrameFaces[SwappedCrop]:
-    """The frame with every face in it, each in the colours that its map [3, 4] gives."""
+def _places(swapped: SwappedCrop, x: FloatArray, y: FloatArray) -> FloatArray:
+    """Places [H, W, 2] in the crop, -1 to 1, of a grid of pixels of the frame."""
+    in_frame = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float64)
+    in_crop = transform_points(in_frame, swapped.frame_to_crop)
+    half = swapped.mask.shape[0] / 2
+    return np.asarray((in_crop + 0.5) / half - 1).reshape(len(y), len(x), 2)
+
+
+def _relit(placed: _Placed, light_map: FloatArray) -> UInt8Array:
+    """The face [h, w, 3] in the light that its map [3, 9] gives."""
+    cv2 = opencv()
+    left, top, right, bottom = placed.box
+    cells = (np.arange(_LIGHT_GRID) + 0.5) / _LIGHT_GRID
+    x, y = left + cells * (right - left) - 0.5, top + cells * (bottom - top) - 0.5
+    field = place_terms(_places(placed.swapped, x, y)) @ light_map[:, 3:].T  # [grid, grid, 3]
+    light = cv2.resize(field.astype(np.float32), (right - left, bottom - top))
+    face = cv2.transform(placed.face.astype(np.float32), light_map[:, :3].astype(np.float32))
+    return np.asarray(cv2.add(face, light, dtype=cv2.CV_8U), np.uint8)  # rounded, saturated
+
+
+def _drawn(item: FrameFaces[_Placed], light_maps: Sequence[FloatArray]) -> FrameFaces[SwappedCrop]:
+    """The frame with every face in it, each in the light that its map [3, 9] gives."""
     swapped = tuple(placed.swapped for placed in item.faces)
     if not swapped:
         return FrameFaces(item.frame, swapped)
     cv2 = opencv()
     pixels = item.frame.pixels.copy()
-    for placed, colour_map in zip(item.faces, colour_maps, strict=True):
+    for placed, light_map in zip(item.faces, light_maps, strict=True):
         left, top, right, bottom = placed.box
         if placed.mask.size == 0:
             continue
         region = pixels[top:bottom, left:right]  # [h, w, 3], a view
-        face = cv2.transform(placed.face, colour_map)  # [h, w, 3], saturated
+        face = _relit(placed, light_map)
         # Rounds (face · mask + region · (1 - mask)) / 1: where the mask is 0 the region stays.
         mask = placed.mask * np.float32(placed.swapped.opacity)
         pixels[top:bottom, left:right] = cv2.blendLinear(face, region, mask, 1.0 - mask)

@@ -90,6 +90,7 @@ class Bridge:
         waiting: deque[_Waiting] = deque()
         tracks: dict[int, _Track] = {}
         for item in items:
+            tracks = item.frame.carried("bridge", tracks)
             seconds = item.frame.seconds
             newest = _Waiting(item)
             for track in tracks.values():

@@ -1,4 +1,4 @@
-"""A generated face takes on the colours of the face it replaces."""
+"""A generated face takes on the light of the face it replaces."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from megafs_video.values import FloatArray, UInt8Array, check_shape
 
 # Lightness and two colour differences of gamma-coded RGB (BT.709): close to what the eye keeps
-# apart, and one matrix away from RGB, so a whole match is a single affine map of the pixels.
+# apart, and one matrix away from RGB, so a whole match is a single linear map of the pixels.
 _RGB_TO_YCC = np.array(
     [
         [0.2126, 0.7152, 0.0722],
@@ -24,45 +24,83 @@ MAX_GAINS = np.array([1.1, 1.1, 1.1])
 # Fewer samples than this say nothing about a face.
 MIN_WEIGHT = 16.0
 
+NUM_TERMS = 6
+UNCHANGED = np.eye(3, 3 + NUM_TERMS)
+"""The map that leaves a face in its own light."""
 
-def match_colours(swapped: UInt8Array, target: UInt8Array, weights: FloatArray) -> FloatArray:
-    """The affine map [3, 4] of RGB that gives ``swapped`` the colours of ``target``.
+# Levels beyond which a pixel is no light on skin (a brow, a lip, a hair) and pulls no harder.
+_HUBER_LEVELS = np.array([12.0, 4.0, 4.0])
+_NUM_ROUNDS = 5
+_RIDGE = 1e-3
 
-    Both are [H, W, 3] and compared where ``weights`` [H, W] (0 to 1) says so: the median of
-    lightness and of each colour difference becomes the target's, and so does its spread (between
-    the quartiles) within ``MIN_GAINS`` to ``MAX_GAINS``. Medians are those of the skin: a beard,
-    a fringe or a shadow that only one of the two faces has must not tint it. Too little to
-    compare gives the map that changes nothing.
+
+def place_terms(places: FloatArray) -> FloatArray:
+    """Terms [..., 6] of a quadratic of places (x, y) [..., 2] in the crop, -1 to 1.
+
+    >>> place_terms(np.array([0.5, -1.0])).tolist()
+    [1.0, 0.5, -1.0, 0.25, -0.5, 1.0]
+    """
+    x, y = places[..., 0], places[..., 1]
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+
+
+def match_light(
+    swapped: UInt8Array, target: UInt8Array, weights: FloatArray, places: FloatArray
+) -> FloatArray:
+    """The map [3, 9] of RGB and ``place_terms`` that puts ``swapped`` into the light of ``target``.
+
+    Both are [H, W, 3] and compared where ``weights`` [H, W] (0 to 1) says so; ``places``
+    [H, W, 2] is where their pixels lie in the crop. In either face, light is the quadratic of the
+    place that most of its pixels follow, in lightness and in both colour differences: the skin,
+    whatever brows, lips or a hand do. What is left is detail. The swapped face keeps its detail,
+    with the spread (between the quartiles) of the target's within ``MIN_GAINS`` to ``MAX_GAINS``,
+    and takes the target's light. Too little to compare gives ``UNCHANGED``.
 
     >>> grey, light = np.full((8, 8, 3), 90, np.uint8), np.full((8, 8, 3), 120, np.uint8)
-    >>> colour_map = match_colours(grey, light, np.ones((8, 8)))
-    >>> (colour_map @ [90, 90, 90, 1]).round(3).tolist()
+    >>> light_map = match_light(grey, light, np.ones((8, 8)), np.zeros((8, 8, 2)))
+    >>> (light_map @ [90, 90, 90, 1, 0, 0, 0, 0, 0]).round(3).tolist()
     [120.0, 120.0, 120.0]
     """
     check_shape("target", target, swapped.shape)
     check_shape("weights", weights, swapped.shape[:2])
-    weight = weights.reshape(-1).astype(np.float64)  # [H·W]
+    check_shape("places", places, (*swapped.shape[:2], 2))
+    is_seen = weights > 0
+    weight = weights[is_seen].astype(np.float64)  # [K]
     if weight.sum() < MIN_WEIGHT:
-        return np.eye(3, 4)
-    swapped_middle, swapped_spread = _statistics(swapped, weight)
-    target_middle, target_spread = _statistics(target, weight)
+        return UNCHANGED
+    terms = place_terms(places[is_seen].astype(np.float64))  # [K, 6]
+    swapped_light, swapped_spread = _light(swapped[is_seen], weight, terms)
+    target_light, target_spread = _light(target[is_seen], weight, terms)
     # One level is added to both so that two flat pictures have a gain of 1.
     gains = np.clip((target_spread + 1) / (swapped_spread + 1), MIN_GAINS, MAX_GAINS)
     turn = _YCC_TO_RGB @ np.diag(gains) @ _RGB_TO_YCC  # [3, 3]
-    shift = _YCC_TO_RGB @ (target_middle - gains * swapped_middle)  # [3]
+    shift = _YCC_TO_RGB @ (target_light - gains * swapped_light).T  # [3, 6]
     return np.column_stack([turn, shift])
 
 
-def _statistics(pixels: UInt8Array, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Weighted median and distance of the quartiles, [3] each, of lightness and colour."""
-    values = pixels.reshape(-1, 3).astype(np.float64) @ _RGB_TO_YCC.T  # [H·W, 3]
-    quartiles = np.array([_quantiles(channel, weight) for channel in values.T])  # [3, 3]
-    return quartiles[:, 1], quartiles[:, 2] - quartiles[:, 0]
+def _light(pixels: UInt8Array, weight: FloatArray, terms: FloatArray) -> tuple[FloatArray, ...]:
+    """Light [6, 3], and the distance of the quartiles [3] of the detail, of pixels [K, 3].
+
+    A Huber regression by reweighted least squares: what is far from the light counts by the
+    side it is on, not by its distance.
+    """
+    values = pixels.astype(np.float64) @ _RGB_TO_YCC.T  # [K, 3]
+    squares = (terms[:, :, None] * terms[:, None, :]).reshape(len(terms), -1)  # [K, 6 · 6]
+    # Held lightly, so that a face of which little is seen has no wild light in its far corner.
+    ridge = _RIDGE * weight.sum() * np.diag([0.0] + [1.0] * (NUM_TERMS - 1))
+    trust = np.repeat(weight[:, None], 3, axis=1)  # [K, 3]
+    for _ in range(_NUM_ROUNDS):
+        systems = (trust.T @ squares).reshape(3, NUM_TERMS, NUM_TERMS) + ridge
+        light = np.linalg.solve(systems, (terms.T @ (trust * values)).T[:, :, None])[:, :, 0].T
+        detail = values - terms @ light
+        trust = weight[:, None] * (_HUBER_LEVELS / np.maximum(np.abs(detail), _HUBER_LEVELS))
+    spread = [_quartile_distance(channel, weight) for channel in detail.T]
+    return light, np.array(spread)
 
 
-def _quantiles(values: FloatArray, weight: FloatArray) -> FloatArray:
-    """The weighted quartiles [3] of values [K], between the samples where they fall between."""
+def _quartile_distance(values: FloatArray, weight: FloatArray) -> float:
+    """Distance of the weighted quartiles of values [K], which may fall between samples."""
     order = np.argsort(values)
     below = np.cumsum(weight[order]) - weight[order] / 2
-    parts = np.array([0.25, 0.5, 0.75]) * weight.sum()
-    return np.asarray(np.interp(parts, below, values[order]))
+    lower, upper = np.interp(np.array([0.25, 0.75]) * weight.sum(), below, values[order])
+    return float(upper - lower)

@@ -51,6 +51,7 @@ class Fade:
         near: deque[_Presence] = deque()
         waiting: deque[FrameFaces[TrackedFace]] = deque()
         for item in items:
+            near = item.frame.carried("fade", near)
             waiting.append(item)
             seconds = item.frame.seconds
             near.append(

@@ -8,6 +8,7 @@ from pathlib import Path
 from megafs_video.pipeline.profile import PROFILES
 from megafs_video.pipeline.select import FaceChoice
 from megafs_video.pipeline.track import MAX_GAP_SECONDS
+from megafs_video.video.codec import Quality
 from megafs_video.video.probe import check_time_range
 
 DETECTORS = ("scrfd", "yunet")
@@ -28,13 +29,14 @@ class SwapOptions:
     smooth: str = "light"  # of ``PROFILES``: how calm codes, crops and colours are over time
     start_seconds: float | None = None  # swap from here; None: the start of the clip
     end_seconds: float | None = None  # and up to here, exclusive; None: its end
-    codec: str = "auto"  # of the output: "h264", "hevc", "av1", "vp9", "ffv1", or by its suffix
-    quality: float | None = None  # constant rate factor, 0 the best; None: visually lossless
+    codec: str = "auto"  # of the output, by a name of ``video/codec.py``; or by its suffix
+    quality: Quality | None = None  # 0 the best, or "lossless"; None: no loss that an eye can see
     preset: str | None = None  # the encoder's speed; None: its default
     batch_size: int | None = None  # faces a network takes at once; None: 1 on a CPU, else 8
     overwrite: bool = False  # replace an output that exists
     offline: bool = False  # never fetch a model file
     max_gap_seconds: float = MAX_GAP_SECONDS  # a face that is lost no longer is bridged; 0 to 1
+    resume: bool | None = None  # whether a run that is killed can go on; None: if over a minute
 
     def __post_init__(self) -> None:
         _check_choice("detector", self.detector, DETECTORS)

@@ -58,14 +58,17 @@ def prepared(
     *,
     model: FaceModel | str | Path = "mobile",
     finders: Finders | None = None,
+    swapper: str = "ftm",
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "torch",
     threads: int | None = None,
 ) -> Iterator[Cast]:
     """The cast of a swap; finders that were built here are closed at the end.
 
-    ``device``, ``precision`` and ``threads`` are for a model that is loaded by name. What is
-    cheap to refuse is refused first: pictures are read before any model is loaded.
+    ``swapper``, ``device``, ``precision``, ``engine`` and ``threads`` are for a model that is
+    loaded by name. What is cheap to refuse is refused first: pictures are read before any model
+    is loaded.
     """
     people, sources = _people(source, options)
     people_pixels, source_pixels = [*map(_pixels, people)], [*map(_pixels, sources)]
@@ -74,7 +77,13 @@ def prepared(
         from megafs_video.model import load_model
 
         loaded: FaceModel = load_model(
-            model, device=device, precision=precision, threads=threads, offline=options.offline
+            model,
+            swapper=swapper,
+            device=device,
+            precision=precision,
+            threads=threads,
+            engine=engine,
+            offline=options.offline,
         )
     else:
         loaded = model

@@ -20,6 +20,7 @@ from megafs_video.pipeline.prefetch import close
 from megafs_video.pipeline.prepare import Finders, Source, SourceMap, prepared
 from megafs_video.pipeline.stage import Stage
 from megafs_video.values import AlignedCrop, Frame, FrameFaces, SwappedCrop, UInt8Array
+from megafs_video.video.planes import shown_pixels
 from megafs_video.video.probe import VideoInfo, probe
 from megafs_video.video.sample import frames_at
 
@@ -56,8 +57,10 @@ def preview_frames(
     model: FaceModel | str | Path = "mobile",
     options: SwapOptions = _DEFAULTS,
     finders: Finders | None = None,
+    swapper: str = "ftm",
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "torch",
     threads: int | None = None,
 ) -> Iterator[Preview]:
     """The frames on screen at some times, in the order given, each swapped on its own.
@@ -81,8 +84,10 @@ def preview_frames(
             options,
             model=model,
             finders=finders,
+            swapper=swapper,
             device=device,
             precision=precision,
+            engine=engine,
             threads=threads,
         ) as cast:
             stages = build_stages(cast, options)
@@ -121,7 +126,7 @@ def _preview(
         target=frame,
         crops=crops.faces,
         swaps=swaps.faces,
-        blended=blended.frame.pixels,
+        blended=shown_pixels(blended.frame),
     )
 
 

@@ -35,11 +35,12 @@ class SwapReport:
     hashes: Mapping[str, str]  # sha256 of each weight file
     settings: Mapping[str, object]
     notes: tuple[str, ...] = ()  # what a user should know, such as damage that was skipped
+    earlier_frames: int = 0  # among ``frames``, finished by a run that was stopped
 
     @property
     def frames_per_second(self) -> float:
-        """Frames written per second of wall time."""
-        return self.frames / self.seconds if self.seconds > 0 else 0.0
+        """Frames swapped in this run per second of wall time."""
+        return (self.frames - self.earlier_frames) / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def network_share(self) -> float:

@@ -168,18 +168,29 @@ class Select:
         casting = _Casting(list(self.choice.people), max_people)
         waiting: deque[FrameFaces[TrackedFace]] = deque()
         for item in items:
+            casting = item.frame.carried("select", casting)
             casting.look(item)
             waiting.append(item)
-            if len(waiting) > self.lookahead:
-                yield self._kept(waiting.popleft(), casting)
-        while waiting:
-            yield self._kept(waiting.popleft(), casting)
+            if len(casting.waiting) > self.lookahead:
+                yield from self._judged(waiting, casting)
+        while casting.waiting:
+            yield from self._judged(waiting, casting)
 
-    def _kept(self, item: FrameFaces[TrackedFace], casting: _Casting) -> FrameFaces[TrackedFace]:
-        """The oldest frame that waits, with its chosen faces."""
+    def _judged(
+        self, waiting: deque[FrameFaces[TrackedFace]], casting: _Casting
+    ) -> Iterator[FrameFaces[TrackedFace]]:
+        """The oldest frame that is to be judged; none if it came before a checkpoint."""
         order = _smallness if self.choice.mode == "largest" else _place
+        is_here = len(waiting) == len(casting.waiting)
         people = casting.judge(order, self.min_cosine)
         casting.forget(self.max_gap_seconds)
+        if is_here:
+            yield self._kept(waiting.popleft(), people)
+
+    def _kept(
+        self, item: FrameFaces[TrackedFace], people: Mapping[int, int | None]
+    ) -> FrameFaces[TrackedFace]:
+        """The frame with its chosen faces."""
         kept = []
         for tracked in item.faces:
             person = people[tracked.track_id]

@@ -49,7 +49,11 @@ class Smooth:
             yield from items
             return
         for item, values_of_faces in filtered(
-            items, _samples, _filters(self.profile), max_frames=self.max_lookahead_frames
+            items,
+            _samples,
+            _filters(self.profile),
+            name="smooth",
+            max_frames=self.max_lookahead_frames,
         ):
             faces = tuple(
                 replace(face, latents=_latents(values, like=face.latents))

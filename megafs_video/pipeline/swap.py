@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -11,18 +11,20 @@ from time import perf_counter
 import torch
 
 from megafs_video.allocator import keep_freed_memory
-from megafs_video.errors import InterruptedRunError, TargetFaceError, TimeRangeError
+from megafs_video.errors import TargetFaceError, TimeRangeError
 from megafs_video.pipeline.build import build_stages
 from megafs_video.pipeline.contract import FaceModel
+from megafs_video.pipeline.identity import identity_of
 from megafs_video.pipeline.options import SwapOptions
 from megafs_video.pipeline.prepare import Cast, Finders, Source, SourceMap, prepared
 from megafs_video.pipeline.report import Progress, SwapReport, peak_memory_bytes
 from megafs_video.pipeline.stage import StageClock, chain
+from megafs_video.pipeline.work import Work, forget, opened_work
 from megafs_video.values import FrameFaces, SwappedCrop
 from megafs_video.video.probe import VideoInfo, probe
 from megafs_video.video.read import ReadLog, read_frames
 from megafs_video.video.still import StillWriter, is_still
-from megafs_video.video.write import VideoWriter, check_output
+from megafs_video.video.write import VideoWriter, Written, check_output
 
 _DEFAULTS = SwapOptions()
 
@@ -51,8 +53,10 @@ def swap_video(
     model: FaceModel | str | Path = "mobile",
     options: SwapOptions = _DEFAULTS,
     finders: Finders | None = None,
+    swapper: str = "ftm",
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "torch",
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> SwapReport:
@@ -61,40 +65,53 @@ def swap_video(
     Frames, timestamps and sound are the target's. The output appears whole or not at all.
     ``source`` is a picture, or a mapping that gives several people of the target a source each:
     ``{"anna.jpg": "x.jpg", "ben.jpg": "y.jpg"}``, pictures of Anna and Ben being the keys.
-    ``model`` is a name or folder for ``load_model``, which gets ``device``, ``precision`` and
-    ``threads``, or a model that is loaded already. ``finders`` are loaded as the options say
-    unless given. ``progress`` is called after every frame, in the caller's thread.
+    ``model`` is a name or folder for ``load_model``, which gets ``swapper``, ``device``,
+    ``precision``, ``engine`` and ``threads``, or a model that is loaded already. ``finders`` are
+    loaded as the options say unless given. ``progress`` is called after every frame, in the
+    caller's thread.
+
+    If ``options.resume`` says so, or by default for more than a minute, finished pieces are kept
+    in a folder beside the output, and a run that was stopped in any way, killed included, goes on
+    when it is called again with the same arguments: the output is what it would have been.
 
     Every ``MegafsError`` is possible; whatever can be known before the first frame is swapped
-    is said before it.
+    is said before it. An error that leaves something to go on with has a note that says so.
     """
     keep_freed_memory()  # before decoders have threads
     target, output = Path(target), Path(output)
     started = perf_counter()
-    try:
-        info = probe(target)
-        check_range(info, options)
-        check_output(
-            output,
-            like=target,
-            codec=options.codec,
-            quality=options.quality,
-            preset=options.preset,
-            overwrite=options.overwrite,
+    info = probe(target)
+    check_range(info, options)
+    check_output(
+        output,
+        like=target,
+        codec=options.codec,
+        quality=options.quality,
+        preset=options.preset,
+        overwrite=options.overwrite,
+    )
+    with ExitStack() as opened:
+        cast = opened.enter_context(
+            prepared(
+                source,
+                options,
+                model=model,
+                finders=finders,
+                swapper=swapper,
+                device=device,
+                precision=precision,
+                engine=engine,
+                threads=threads,
+            )
         )
-        with prepared(
-            source,
-            options,
-            model=model,
-            finders=finders,
-            device=device,
-            precision=precision,
-            threads=threads,
-        ) as cast:
-            preparation_seconds = perf_counter() - started
-            return _swap(cast, info, output, options, preparation_seconds, progress)
-    except KeyboardInterrupt as error:
-        raise InterruptedRunError("stopped by Ctrl-C; no output was written") from error
+        work = None
+        if can_be_taken_up(info, output, options):
+            identity = identity_of(cast, source, target, options, swapper=swapper, engine=engine)
+            work = opened.enter_context(opened_work(output, identity))
+        elif options.resume is False:
+            forget(output)
+        preparation_seconds = perf_counter() - started
+        return _swap(cast, info, output, options, work, preparation_seconds, progress)
 
 
 def _swap(
@@ -102,25 +119,38 @@ def _swap(
     info: VideoInfo,
     output: Path,
     options: SwapOptions,
+    work: Work | None,
     preparation_seconds: float,
     progress: Callable[[Progress], None] | None,
 ) -> SwapReport:
     started = perf_counter()
-    clock, count, log = StageClock(), _Count(), ReadLog()
+    clock, log = StageClock(), ReadLog()
+    checkpoint = None if work is None else work.found
+    count = _Count() if checkpoint is None else checkpoint.memory("count", _Count)
+    earlier_frames = count.frames
     span = {"start_seconds": options.start_seconds, "end_seconds": options.end_seconds}
     total_frames = _total_frames(info, options)
-    frames = read_frames(info.path, **span, log=log)
+    read = read_frames(info.path, **span, log=log, place=None if work is None else work.place)
+    frames = read if work is None else work.marked(read, log)
     stream = chain(build_stages(cast, options), frames, clock)
     writing_seconds = 0.0
-    with _writer(output, info, options) as writer, closing(stream):
+    with _writer(output, info, options, work) as writer, closing(stream):
         for item in stream:
             before_write = perf_counter()
+            checkpoint = item.frame.checkpoint
+            if work is not None and checkpoint is not None and not checkpoint.is_found:
+                assert isinstance(writer, VideoWriter)
+                checkpoint.carried("write", writer.finish_segment(item.frame))
+                checkpoint.carried("count", count)
+                work.save(checkpoint)
             writer.write(item.frame)
             writing_seconds += perf_counter() - before_write
             count.add(item)
             if progress is not None:
                 progress(Progress(count.frames, total_frames))
         if not count.track_ids:
+            if work is not None:
+                work.clear()  # another time it would be the same
             raise TargetFaceError(_no_face(info, options, cast, count.frames))
         before_finish = perf_counter()
     clock.add("write", writing_seconds + perf_counter() - before_finish)
@@ -141,13 +171,31 @@ def _swap(
             "precision": str(cast.model.dtype).removeprefix("torch."),
             "threads": torch.get_num_threads(),
         },
-        notes=(*_damage(log), *_unseen(cast, count.source_indices), *writer.notes),
+        notes=(
+            *_earlier(earlier_frames),
+            *_damage(log),
+            *_unseen(cast, count.source_indices),
+            *writer.notes,
+        ),
+        earlier_frames=earlier_frames,
     )
 
 
-def _writer(output: Path, info: VideoInfo, options: SwapOptions) -> VideoWriter | StillWriter:
+def can_be_taken_up(info: VideoInfo, output: Path, options: SwapOptions) -> bool:
+    """Whether finished pieces are kept, so that a run that is stopped can go on."""
     if is_still(output):
-        return StillWriter(output, overwrite=options.overwrite)
+        return False
+    if options.resume is not None or info.duration_seconds is None:
+        return options.resume is not False
+    start_seconds, end_seconds = _range(info.start_seconds, info.duration_seconds, options)
+    return end_seconds - start_seconds > 60.0
+
+
+def _writer(
+    output: Path, info: VideoInfo, options: SwapOptions, work: Work | None
+) -> VideoWriter | StillWriter:
+    if is_still(output):
+        return StillWriter(output, like=info.path, overwrite=options.overwrite)
     return VideoWriter(
         output,
         like=info.path,
@@ -157,6 +205,8 @@ def _writer(output: Path, info: VideoInfo, options: SwapOptions) -> VideoWriter 
         start_seconds=options.start_seconds,
         end_seconds=options.end_seconds,
         overwrite=options.overwrite,
+        work_folder=None if work is None else work.folder,
+        written=work.found.memory("write", Written) if work and work.found else None,
     )
 
 
@@ -176,11 +226,18 @@ def _total_frames(info: VideoInfo, options: SwapOptions) -> int | None:
     """How many frames the range has, by the container's claims."""
     if info.num_frames is None or not info.duration_seconds:
         return info.num_frames
-    clip_end = info.start_seconds + info.duration_seconds
-    start = max(options.start_seconds or 0.0, info.start_seconds)
-    end = clip_end if options.end_seconds is None else min(options.end_seconds, clip_end)
-    share = (end - start) / info.duration_seconds
+    start_seconds, end_seconds = _range(info.start_seconds, info.duration_seconds, options)
+    share = (end_seconds - start_seconds) / info.duration_seconds
     return max(1, round(info.num_frames * min(max(share, 0.0), 1.0)))
+
+
+def _range(
+    start_seconds: float, duration_seconds: float, options: SwapOptions
+) -> tuple[float, float]:
+    """What of a clip that starts then and lasts so long is swapped."""
+    clip_end = start_seconds + duration_seconds
+    end = clip_end if options.end_seconds is None else min(options.end_seconds, clip_end)
+    return max(options.start_seconds or 0.0, start_seconds), end
 
 
 def _no_face(info: VideoInfo, options: SwapOptions, cast: Cast, num_frames: int) -> str:
@@ -193,6 +250,10 @@ def _no_face(info: VideoInfo, options: SwapOptions, cast: Cast, num_frames: int)
     return f"none of the {num_frames} frames of {info.path} shows {wanted}; {advice}"
 
 
+def _earlier(num_frames: int) -> tuple[str, ...]:
+    return (f"{num_frames} frames were finished by an earlier run",) if num_frames else ()
+
+
 def _unseen(cast: Cast, source_indices: set[int]) -> tuple[str, ...]:
     """Which of the people who were named never came, one sentence each."""
     missing = [name for i, name in enumerate(cast.names) if i not in source_indices]
@@ -201,8 +262,9 @@ def _unseen(cast: Cast, source_indices: set[int]) -> tuple[str, ...]:
 
 def _damage(log: ReadLog) -> tuple[str, ...]:
     """What had to be mended in the target, one sentence each."""
+    where = f", the first after {log.damaged_from_seconds or 0.0:.3f} s of the clip"
     counts = {
-        "damaged packets were skipped": log.num_damaged_packets,
+        f"damaged packets were skipped{where}": log.num_damaged_packets,
         "frames were damaged in part": log.num_concealed_frames,
         "frames had no usable time of their own": log.num_repaired_times,
         "frames were interlaced; they were made progressive": log.num_deinterlaced_frames,

@@ -167,6 +167,7 @@ class Track:
     def __call__(self, items: Iterator[FrameFaces[Face]]) -> Iterator[FrameFaces[TrackedFace]]:
         state = TrackerState()
         for item in items:
+            state = item.frame.carried("track", state)
             state.change(state.cuts.step(item.frame.pixels))
             identities = self._identities(item, state.tracks)
             faces = state.step(item.faces, identities, item.frame.seconds, self.max_gap_seconds)

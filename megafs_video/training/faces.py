@@ -65,9 +65,9 @@ def to_device_pixels(pixels: UInt8Array) -> Tensor:
 
 
 def augment(pixels: Tensor, random: torch.Generator) -> Tensor:
-    """What video does to a face: misalignment, blur, noise, gain. [N, 3, S, S] -> the same.
+    """Misalignment as in video, and every other face mirrored. [N, 3, S, S] -> the same.
 
-    Each picture is moved a little, and mirrored never: the codes of a mirror image are others.
+    For photographs: a mirrored face has other codes, so those of a drawn one would be wrong.
     """
     count, _, size, _ = pixels.shape
 
@@ -75,10 +75,11 @@ def augment(pixels: Tensor, random: torch.Generator) -> Tensor:
         return low + (high - low) * torch.rand(count, generator=random)
 
     angle, zoom = draw(-0.05, 0.05), draw(0.95, 1.05)
+    side = draw(-1, 1).sign()
     rows = torch.stack(
         (
-            torch.stack((zoom * angle.cos(), -zoom * angle.sin(), draw(-0.03, 0.03)), dim=1),
-            torch.stack((zoom * angle.sin(), zoom * angle.cos(), draw(-0.03, 0.03)), dim=1),
+            torch.stack((side * zoom * angle.cos(), -zoom * angle.sin(), draw(-0.03, 0.03)), dim=1),
+            torch.stack((side * zoom * angle.sin(), zoom * angle.cos(), draw(-0.03, 0.03)), dim=1),
         ),
         dim=1,
     )  # [N, 2, 3]

@@ -73,13 +73,20 @@ class Trajectory(Generic[S]):
     long the track is.
     """
 
-    def __init__(self, filter: Filter[S], max_samples: int) -> None:
+    def __init__(self, filter: Filter[S], max_samples: int, history: Sequence[S] = ()) -> None:
         if max_samples < 1:
             raise ValueError(f"max_samples is {max_samples}, wanted at least 1")
         self._filter = filter
         self._max_samples = max_samples
-        self._states: deque[S] = deque()
-        self._next = 0  # the oldest state that was not popped
+        self._states: deque[S] = deque(history)
+        self._next = len(self._states)  # the oldest state that was not popped
+
+    def history(self) -> tuple[S, ...]:
+        """All that later samples may need of those so far: made with it, a trajectory goes on.
+
+        Samples that were not popped yet will not be popped there: they are taken as popped.
+        """
+        return tuple(self._states)[-self._max_samples :]
 
     def push(self, sample: Sample) -> None:
         """Take the next sample; ValueError if it is older than the last."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from megafs_video.trajectories.filters import Sample
 from megafs_video.values import FloatArray
+
+# Floating-point times of a long clip are no more exact than this.
+_SECONDS_DECIMALS = 11
 
 
 @dataclass(frozen=True)
@@ -101,18 +105,27 @@ def fit_weights(offsets_seconds: FloatArray, shares: FloatArray, order: int) -> 
     >>> fit_weights(np.arange(-2.0, 3.0), np.ones(5), order=2).round(3).tolist()
     [-0.086, 0.343, 0.486, 0.343, -0.086]
     """
+    return np.array(_fit_weights(tuple(offsets_seconds.tolist()), tuple(shares.tolist()), order))
+
+
+# Frames at an even rate ask for the same few weights over and over.
+@lru_cache(maxsize=256)
+def _fit_weights(
+    offsets_seconds: tuple[float, ...], shares: tuple[float, ...], order: int
+) -> tuple[float, ...]:
     order = min(order, int(np.count_nonzero(shares)) - 1)
-    reach = float(np.abs(offsets_seconds).max()) or 1.0
-    powers = np.vander(offsets_seconds / reach, order + 1, increasing=True)  # [K, order + 1]
+    reach = max(map(abs, offsets_seconds)) or 1.0
+    powers = np.vander(np.divide(offsets_seconds, reach), order + 1, increasing=True)
     root = np.sqrt(shares)  # [K]
     # The fit's constant term is its value at 0.
-    weights: FloatArray = np.linalg.pinv(powers * root[:, None])[0] * root
-    return weights
+    weights = np.linalg.pinv(powers * root[:, None])[0] * root  # [K]
+    return tuple(weights.tolist())
 
 
 def _offsets(states: Sequence[Sample], centre: int) -> FloatArray:
-    """Seconds [K] from the centre."""
-    return np.array([state.seconds for state in states]) - states[centre].seconds
+    """Seconds [K] from the centre; even steps are the same numbers wherever in a clip they are."""
+    offsets = np.array([state.seconds for state in states]) - states[centre].seconds
+    return np.asarray(np.round(offsets, _SECONDS_DECIMALS))
 
 
 def _values(states: Sequence[Sample]) -> FloatArray:

@@ -7,6 +7,7 @@ wanted time, found by seeking earlier and earlier, and goes forward by timestamp
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -18,13 +19,19 @@ import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from megafs_video.errors import DamagedVideoError, VideoError
+from megafs_video.errors import DamagedVideoError, LostVideoError, VideoError
 from megafs_video.values import Frame
 from megafs_video.video.colour import ToRgb
 from megafs_video.video.fields import progressive
-from megafs_video.video.media import MAX_FRAME_PIXELS, open_container, picture_stream
+from megafs_video.video.media import (
+    MAX_FRAME_PIXELS,
+    PHOTO_FORMATS,
+    open_container,
+    picture_stream,
+)
 from megafs_video.video.orientation import display_matrix, turn_upright
 from megafs_video.video.planes import DecodedPicture
+from megafs_video.video.souvenirs import matrix_of_photo
 
 # Two ways to write one second: a float such as 0.1 is not the fraction 1/10 that a stream
 # counts in, so a time may miss a frame's by this much and still mean it.
@@ -48,6 +55,7 @@ class ReadLog:
 
     num_frames: int = 0  # handed out
     num_damaged_packets: int = 0  # could not be read or decoded, or are missing at the end
+    damaged_from_seconds: float | None = None  # the last frame before the first of them
     num_concealed_frames: int = 0  # handed out, but the decoder had to fill in parts
     num_repaired_times: int = 0  # frames without a usable timestamp of their own
     num_deinterlaced_frames: int = 0  # consisted of two moments, of which one was kept
@@ -72,10 +80,12 @@ class Clip:
     def __init__(self, path: Path, log: ReadLog | None = None) -> None:
         self.path = path
         self.log = log if log is not None else ReadLog()
-        self._to_rgb = ToRgb()
+        # What is written back are the decoded planes: their RGB is for looking at.
+        self._to_rgb = ToRgb(is_exact=False)
         self._matrix_by_rotation: dict[int, tuple[int, ...]] = {}
         self._size: tuple[int, int] | None = None  # width and height, as stored
         self._run: Generator[TimedFrame, None, None] = (_ for _ in ())
+        self._last_pts = 0  # of the frame that came last
         self._open()
 
     def _open(self) -> None:
@@ -126,14 +136,21 @@ class Clip:
     def upright(self, timed: TimedFrame) -> Frame:
         """The frame as players show it, in RGB."""
         native = timed.native
-        # To look at a frame's side data ties it into a reference cycle, and hundreds of frames
-        # would wait for the garbage collector; the angle alone comes without one.
-        if native.rotation not in self._matrix_by_rotation:
-            self._matrix_by_rotation[native.rotation] = display_matrix(native)
-        matrix = self._matrix_by_rotation[native.rotation]
+        matrix = self.matrix_of(native)
         pixels = turn_upright(self._to_rgb(native), matrix)
         decoded = DecodedPicture.of(native, pixels, matrix)
         return Frame(pixels, timed.pts, self.time_base, decoded)
+
+    def matrix_of(self, native: av.VideoFrame) -> tuple[int, ...]:
+        """How players turn a frame: ``orientation.py`` explains the nine numbers."""
+        # To look at a frame's side data ties it into a reference cycle, and hundreds of frames
+        # would wait for the garbage collector; the angle alone comes without one.
+        if native.rotation not in self._matrix_by_rotation:
+            # PyAV has no name for EXIF, and shows no side data at all where it stands.
+            is_photo = self.container.format.name in PHOTO_FORMATS
+            matrix = matrix_of_photo(self.path) if is_photo else display_matrix(native)
+            self._matrix_by_rotation[native.rotation] = matrix
+        return self._matrix_by_rotation[native.rotation]
 
     def frames(self, from_pts: int | None = None) -> Generator[TimedFrame, None, None]:
         """Frames in the order in which they are shown; closes the run before it, if any.
@@ -197,13 +214,11 @@ class Clip:
         has_begun = False
         for native in self._decode(is_whole=False):
             shown_at = self._stated_pts(native)
-            if shown_at is None:
-                return  # without timestamps nothing says where we are
-            has_begun = has_begun or native.key_frame
+            has_begun = has_begun or (native.key_frame and shown_at is not None)
             if has_begun:
                 yield native
-            elif shown_at > pts:
-                return
+            elif shown_at is None or shown_at > pts:
+                return  # without timestamps nothing says where we are
 
     def _timed(self, natives: Iterator[av.VideoFrame]) -> Generator[TimedFrame, None, None]:
         """Give each frame the time that it is shown at, by the rule in the class's docstring."""
@@ -218,7 +233,8 @@ class Clip:
                 self.log.num_repaired_times += 1
                 pts = last_pts + 1
             duration = native.duration if native.duration > 0 else self.nominal_duration
-            next_pts, last_pts = pts + duration, pts
+            next_pts = pts + duration
+            self._last_pts = last_pts = pts
             yield TimedFrame(native, pts, duration)
 
     def _stated_pts(self, native: av.VideoFrame) -> int | None:
@@ -232,7 +248,7 @@ class Clip:
             except av.EOFError:
                 return
             except av.FFmpegError:
-                self.log.num_damaged_packets += 1
+                self._note_damage()
                 continue
             for native in natives:
                 self.log.num_concealed_frames += native.is_corrupt
@@ -271,12 +287,32 @@ class Clip:
             except av.FFmpegError:
                 num_failures += 1
                 num_failures_in_a_row += 1
-                self.log.num_damaged_packets += 1
+                self._note_damage()
+        if num_failures_in_a_row > 0:
+            self._check_is_there()
         if is_whole and self.container.format.name.startswith("mov,"):
             # The index of an MP4 comes first or not at all, so it tells what a cut-off file lacks.
             num_missing = len(self.stream.index_entries) - num_packets - num_failures
-            self.log.num_damaged_packets += max(0, num_missing)
+            if num_missing > 0:
+                self._note_damage(num_missing)
         yield None
+
+    def _note_damage(self, num_packets: int = 1) -> None:
+        self.log.num_damaged_packets += num_packets
+        if self.log.damaged_from_seconds is None:
+            self.log.damaged_from_seconds = self.seconds(self._last_pts)
+
+    def _check_is_there(self) -> None:
+        """Raise LostVideoError if it is the disk that fails, and not what the file holds."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(-1, os.SEEK_END)
+                file.read(1)
+        except OSError as error:
+            raise LostVideoError(
+                f"{self.path} could not be read beyond {self.seconds(self._last_pts):.3f} s "
+                f"({error.strerror}); see that its disk is there"
+            ) from error
 
 
 def packet_duration(path: Path, pts: int) -> int | None:

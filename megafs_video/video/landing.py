@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from abc import ABC, abstractmethod
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from megafs_video.errors import (
     DiskFullError,
@@ -42,20 +45,25 @@ class Landing:
     """A hidden file beside ``path`` that becomes it, or leaves nothing behind.
 
     The hidden name keeps the suffix (writers choose a format by it) and holds the process's
-    number, so that two runs never share one.
+    number, so that two runs never share one. In a ``folder`` of this run alone, on the same disk,
+    it needs no hiding.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool) -> None:
+    def __init__(self, path: Path, *, overwrite: bool, folder: Path | None = None) -> None:
         check_landing(path, overwrite=overwrite)
         self.path = path
-        self.hidden_path = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+        self.hidden_path = (
+            path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+            if folder is None
+            else folder / path.name
+        )
         self._overwrite = overwrite
 
     def commit(self) -> None:
         """Give the hidden file its final name; OutputError if another run was faster."""
         check_landing(self.path, overwrite=self._overwrite)
         try:
-            self.hidden_path.replace(self.path)
+            name_durably(self.hidden_path, self.path)
         except OSError as error:
             raise output_error(self.path, error) from error
 
@@ -63,6 +71,49 @@ class Landing:
         """Remove the hidden file; nothing else is touched."""
         with contextlib.suppress(OSError):  # a folder that vanished took the file along
             self.hidden_path.unlink(missing_ok=True)
+
+
+class WholeFile(ABC):
+    """Something that is written in a ``with``: whole if the block ends well, else not at all."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._discard()
+            return
+        try:
+            self._finish()
+        except BaseException:
+            self._discard()
+            raise
+
+    @abstractmethod
+    def _finish(self) -> None:
+        """Make it whole."""
+
+    @abstractmethod
+    def _discard(self) -> None:
+        """Leave nothing behind."""
+
+
+def name_durably(hidden_path: Path, path: Path) -> None:
+    """Give a file that is written its name: under that name it is whole, even if power goes."""
+    with hidden_path.open("rb+") as file:
+        os.fsync(file.fileno())
+    hidden_path.replace(path)
+    if os.name == "posix":  # elsewhere a folder cannot be opened, and names need no forcing
+        folder = os.open(path.absolute().parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def output_error(path: Path, error: OSError) -> OutputError:

@@ -21,11 +21,12 @@ MAX_FRAME_PIXELS = 15_360 * 8_640
 
 # Files that hold pictures themselves. Lists of other files or addresses (HLS, DASH, concat, SDP)
 # are not among them: a file that was downloaded must not open others.
+PHOTO_FORMATS = ("png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe")
 _FORMATS = (
     *("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "flv", "mpegts", "mpeg", "mpegvideo"),
     *("ogg", "asf", "mxf", "nut", "rm", "dv", "ivf", "obu", "av1", "h264", "hevc", "vvc", "m4v"),
-    *("gif", "apng", "webp_anim", "yuv4mpegpipe", "png_pipe", "jpeg_pipe", "webp_pipe"),
-    *("bmp_pipe", "tiff_pipe", "jpegxl_anim", "wav", "mp3", "aac", "flac"),
+    *("gif", "apng", "webp_anim", "yuv4mpegpipe", "jpegxl_anim", "wav", "mp3", "aac", "flac"),
+    *PHOTO_FORMATS,
 )
 _OPEN_OPTIONS = {
     "protocol_whitelist": "file",

@@ -47,6 +47,23 @@ def _turn(degrees: int) -> tuple[int, ...]:
     return (cos << 16, -sin << 16, 0, sin << 16, cos << 16, 0, 0, 0, 1 << 30)
 
 
+# What EXIF says of a photograph (tag 0x0112): where the x axis and the y axis go.
+_EXIF_AXES = {
+    **{1: (1, 0, 0, 1), 2: (-1, 0, 0, 1), 3: (-1, 0, 0, -1), 4: (1, 0, 0, -1)},
+    **{5: (0, 1, 1, 0), 6: (0, 1, -1, 0), 7: (0, -1, -1, 0), 8: (0, -1, 1, 0)},
+}
+
+
+def exif_matrix(orientation: int) -> tuple[int, ...]:
+    """The matrix of an EXIF orientation; what EXIF does not know is taken for upright.
+
+    >>> exif_matrix(1) == exif_matrix(99) == IDENTITY, clockwise_degrees(exif_matrix(6))
+    (True, 90)
+    """
+    a, b, c, d = (part << 16 for part in _EXIF_AXES.get(orientation, _EXIF_AXES[1]))
+    return (a, b, 0, c, d, 0, 0, 0, 1 << 30)
+
+
 def is_transposed(matrix: Sequence[int]) -> bool:
     """Whether width and height change places.
 

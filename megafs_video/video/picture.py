@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +26,20 @@ _WRITE_OPTIONS: dict[str, dict[str, int | str]] = {
     ".webp": {"format": "WEBP", "quality": 95},
 }
 PICTURE_SUFFIXES = tuple(_WRITE_OPTIONS)
+OPAQUE_SUFFIXES = (".jpg", ".jpeg")
+
+
+@dataclass(frozen=True, eq=False)
+class Souvenirs:
+    """What a photograph carries beside its colours, for a picture that takes its place."""
+
+    color_profile: bytes | None = None  # ICC, of RGB
+    exif: bytes | None = None  # upright, without a preview
+    alpha: UInt8Array | None = None  # [H, W], upright: 0 is clear, 255 is solid
+    losses: tuple[str, ...] = ()  # what cannot go along, one sentence each
+
+
+NO_SOUVENIRS = Souvenirs()
 
 
 def read_picture(path: Path) -> UInt8Array:
@@ -29,6 +47,13 @@ def read_picture(path: Path) -> UInt8Array:
 
     InputNotFoundError: no such file. PictureError: not a picture, damaged, or too large.
     """
+    with opened(path) as picture:
+        return _to_rgb(ImageOps.exif_transpose(picture))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """A picture in Pillow's hands while the block lasts; errors as in ``read_picture``."""
     try:
         # Pillow warns of large pictures by a limit of its own, and of damage that it got past.
         with warnings.catch_warnings():
@@ -39,7 +64,7 @@ def read_picture(path: Path) -> UInt8Array:
                         f"{path} is {picture.width}x{picture.height} pixels, more than "
                         f"{MAX_PICTURE_PIXELS:,}; make it smaller"
                     )
-                return _to_rgb(ImageOps.exif_transpose(picture))
+                yield picture
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputNotFoundError(f"{path} does not exist; check the name") from error
     except PermissionError as error:
@@ -50,11 +75,17 @@ def read_picture(path: Path) -> UInt8Array:
         raise PictureError(f"{path} is not a picture; use a PNG, JPEG or WebP file") from error
     except Image.DecompressionBombError as error:
         raise PictureError(f"{path} has too many pixels; make it smaller") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         raise PictureError(f"{path} is damaged ({error}); save it anew") from error
 
 
-def write_picture(path: Path, pixels: UInt8Array, overwrite: bool = False) -> None:
+def write_picture(
+    path: Path,
+    pixels: UInt8Array,
+    overwrite: bool = False,
+    *,
+    souvenirs: Souvenirs = NO_SOUVENIRS,
+) -> None:
     """Write uint8 [H, W, 3] RGB by the suffix of ``path``: the file appears whole or not at all.
 
     OutputError: an unknown suffix, the file exists (unless ``overwrite``), its folder is
@@ -68,7 +99,12 @@ def write_picture(path: Path, pixels: UInt8Array, overwrite: bool = False) -> No
         )
     landing = Landing(path, overwrite=overwrite)
     try:
-        Image.fromarray(pixels).save(landing.hidden_path, **options)  # type: ignore[arg-type]
+        picture = Image.fromarray(pixels)
+        if souvenirs.alpha is not None:
+            picture.putalpha(Image.fromarray(souvenirs.alpha))
+        carried = {"icc_profile": souvenirs.color_profile, "exif": souvenirs.exif}
+        carried = {name: value for name, value in carried.items() if value is not None}
+        picture.save(landing.hidden_path, **options, **carried)  # type: ignore[arg-type]
         landing.commit()
     except OSError as error:
         raise output_error(path, error) from error

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 from av.video.format import VideoFormat
 
-from megafs_video.values import FloatArray, UInt8Array
-from megafs_video.video.colour import FULL, ToLayout, rgb_to_yuv, tags_of
-from megafs_video.video.orientation import turn_back
+from megafs_video.values import FloatArray, Frame, UInt8Array
+from megafs_video.video.colour import FULL, ToLayout, ToRgb, rgb_to_yuv, tags_of
+from megafs_video.video.orientation import turn_back, turn_upright
 
 UInt16Array = npt.NDArray[np.uint16]
 
@@ -88,6 +88,20 @@ class DecodedPicture:
             self._pixels = pixels
         return native
 
+    def rgb(self, pixels: UInt8Array) -> UInt8Array:
+        """``showing(pixels)`` as players show it: upright [H, W, 3], converted exactly."""
+        return turn_upright(ToRgb()(self.showing(pixels)), self._matrix)
+
+
+def shown_pixels(frame: Frame) -> UInt8Array:
+    """What a frame shows once it is written: uint8 [H, W, 3] RGB.
+
+    ``Frame.pixels`` is for looking at: ``read_frames`` converts quickly where it can.
+    """
+    if isinstance(frame.decoded, DecodedPicture):
+        return frame.decoded.rgb(frame.pixels)
+    return frame.pixels
+
 
 def _bound(native: av.VideoFrame) -> None:
     """Keep samples within their depth: where a file is damaged decoders leave others, on which
@@ -104,14 +118,23 @@ def _bound(native: av.VideoFrame) -> None:
 
 
 def _changed_box(before: UInt8Array, after: UInt8Array) -> tuple[int, int, int, int] | None:
-    """Left, top, right, bottom of the pixels that differ, if any do."""
-    height = before.shape[0]
-    rows = np.flatnonzero((before.reshape(height, -1) != after.reshape(height, -1)).any(axis=1))
+    """Left, top, right, bottom of a box around the pixels that differ, if any do.
+
+    Pixels are compared several samples at a time, so the box may be a pixel or two too wide.
+    """
+    height, width, channels = before.shape
+    row_bytes = width * channels
+    word_bytes = next(size for size in (8, 4, 2, 1) if row_bytes % size == 0)
+    old, new = (each.reshape(height, row_bytes).view(f"u{word_bytes}") for each in (before, after))
+    differs = old != new  # [H, words of a row]
+    rows = np.flatnonzero(differs.any(axis=1))
     if len(rows) == 0:
         return None
     top, bottom = int(rows[0]), int(rows[-1]) + 1
-    columns = np.flatnonzero((before[top:bottom] != after[top:bottom]).any(axis=(0, 2)))
-    return int(columns[0]), top, int(columns[-1]) + 1, bottom
+    words = np.flatnonzero(differs[top:bottom].any(axis=0))
+    left = int(words[0]) * word_bytes // channels
+    right = -(-(int(words[-1]) + 1) * word_bytes // channels)
+    return left, top, right, bottom
 
 
 def _draw(
@@ -129,7 +152,7 @@ def _draw(
     right = min(right + -right % across, native.width)
     bottom = min(bottom + -bottom % down, native.height)
     region = np.s_[top:bottom, left:right]
-    change = after[region].astype(np.float32) - before[region]  # [h, w, 3] RGB, levels of 8 bits
+    change = np.subtract(after[region], before[region], dtype=np.float32)  # [h, w, 3] RGB
 
     tags = tags_of(native)
     is_full = tags.range == FULL
@@ -137,7 +160,7 @@ def _draw(
     native.make_writable()
     for index in range(3):
         step_x, step_y = (1, 1) if index == 0 else (across, down)
-        added = np.rint(_block_means(change @ matrix[index], step_x, step_y))  # [h', w']
+        added = np.rint(_block_means(change, matrix[index], step_x, step_y))  # [h', w']
         plane = _samples(native, index)
         y, x = top // step_y, left // step_x
         place = np.s_[y : y + added.shape[0], x : x + added.shape[1]]
@@ -170,14 +193,18 @@ def _steps(name: str) -> tuple[int, int]:
     return parts[0].width // parts[1].width, parts[0].height // parts[1].height
 
 
-def _block_means(values: FloatArray, step_x: int, step_y: int) -> FloatArray:
-    """Means over blocks; at the right and lower border over what there is of a block."""
-    height, width = values.shape
-    if step_x == step_y == 1:
-        return values
-    padded = np.pad(values, ((0, -height % step_y), (0, -width % step_x)), mode="edge")
-    blocks = padded.reshape(padded.shape[0] // step_y, step_y, padded.shape[1] // step_x, step_x)
-    return np.asarray(blocks.mean(axis=(1, 3)))
+def _block_means(change: FloatArray, weights: FloatArray, step_x: int, step_y: int) -> FloatArray:
+    """Weighted sums of the channels of [H, W, 3], and their means over blocks of pixels.
+
+    At the right and lower border they are the means over what there is of a block.
+    """
+    height, width = change.shape[:2]
+    if height % step_y or width % step_x:
+        change = np.pad(change, ((0, -height % step_y), (0, -width % step_x), (0, 0)), mode="edge")
+    rows = change.reshape(-1, step_y, change.shape[1], 3).sum(axis=1) if step_y > 1 else change
+    # The pixels of a row of a block lie side by side: one product weighs and adds them.
+    blocks = rows.reshape(rows.shape[0], -1, 3 * step_x)
+    return np.asarray(blocks @ (np.tile(weights, step_x) / np.float32(step_x * step_y)))
 
 
 def _samples(native: av.VideoFrame, index: int) -> UInt8Array | UInt16Array:

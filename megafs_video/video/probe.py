@@ -14,7 +14,6 @@ from megafs_video.video.grading import UNGRADED, Grading, grading_of
 from megafs_video.video.orientation import (
     IDENTITY,
     clockwise_degrees,
-    display_matrix,
     is_mirrored,
     is_transposed,
 )
@@ -64,7 +63,7 @@ def probe(path: Path) -> VideoInfo:
     with Clip(path) as clip:
         container, stream = clip.container, clip.stream
         first = next(clip.frames())
-        matrix = display_matrix(first.native)
+        matrix = clip.matrix_of(first.native)
         tags = tags_of(first.native)
         height, width = first.native.height, first.native.width
         aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio

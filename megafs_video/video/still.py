@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 
 from megafs_video.errors import CodecError, OutputError
 from megafs_video.values import Frame
-from megafs_video.video.landing import check_landing
-from megafs_video.video.picture import PICTURE_SUFFIXES, write_picture
+from megafs_video.video.landing import WholeFile, check_landing
+from megafs_video.video.picture import OPAQUE_SUFFIXES, PICTURE_SUFFIXES, write_picture
+from megafs_video.video.planes import has_alpha, shown_pixels
+from megafs_video.video.probe import VideoInfo, probe
+from megafs_video.video.souvenirs import souvenirs_of
 
 
 def is_still(output: Path) -> bool:
@@ -20,34 +22,40 @@ def is_still(output: Path) -> bool:
     return output.suffix.lower() in PICTURE_SUFFIXES
 
 
-class StillWriter:
+def check_still(output: Path, info: VideoInfo) -> None:
+    """Raise CodecError if a picture cannot hold a clip: it has more frames, or shines through."""
+    if info.num_frames not in (None, 1):
+        raise CodecError(
+            f"{output} is a picture, but {info.path} has {info.num_frames} frames; name a video, "
+            "such as .mp4, or swap one frame with: megafs-video preview"
+        )
+    if has_alpha(info.pixel_format) and output.suffix.lower() in OPAQUE_SUFFIXES:
+        raise CodecError(
+            f"{info.path} has transparent parts ({info.pixel_format}), which {output.suffix} "
+            "cannot keep; use .png or .webp"
+        )
+
+
+class StillWriter(WholeFile):
     """Writes the one frame of a photograph; ``VideoWriter`` for an output that is a picture.
 
-    Used in a ``with``: the file appears when the block ends well. OutputError as in
-    ``write_picture``; CodecError: a second frame.
+    Used in a ``with``: the file appears when the block ends well. It keeps the colour profile,
+    the camera's data (less its preview, which shows the old face) and the transparency of
+    ``like``; what it cannot keep is told in ``notes``. OutputError as in ``write_picture``;
+    CodecError: as in ``check_still``, or a second frame.
     """
 
-    def __init__(self, output: Path, *, overwrite: bool = False) -> None:
+    def __init__(self, output: Path, *, like: Path, overwrite: bool = False) -> None:
         check_landing(output, overwrite=overwrite)
-        self.notes: list[str] = []
+        info = probe(like)
+        check_still(output, info)
+        self._souvenirs = souvenirs_of(like)
+        self.notes = list(self._souvenirs.losses)
+        if info.bits_per_component > 8:
+            self.notes.append(f"{info.bits_per_component}-bit pictures were written with 8 bits")
         self._output = output
         self._overwrite = overwrite
         self._frame: Frame | None = None
-
-    def __enter__(self) -> StillWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is not None:
-            return
-        if self._frame is None:
-            raise OutputError(f"{self._output} was not written: there was no frame for it")
-        write_picture(self._output, self._frame.pixels, overwrite=self._overwrite)
 
     def write(self, frame: Frame) -> None:
         """Take the frame; there is only one."""
@@ -57,3 +65,12 @@ class StillWriter:
                 "name a video, such as .mp4, or swap one frame with: megafs-video preview"
             )
         self._frame = frame
+
+    def _finish(self) -> None:
+        if self._frame is None:
+            raise OutputError(f"{self._output} was not written: there was no frame for it")
+        pixels = shown_pixels(self._frame)
+        write_picture(self._output, pixels, self._overwrite, souvenirs=self._souvenirs)
+
+    def _discard(self) -> None:
+        """Nothing is written before the end."""

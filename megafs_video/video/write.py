@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import av
 
 from megafs_video.errors import CodecError, OutputError
 from megafs_video.values import Frame
 from megafs_video.video.clip import packet_duration
+from megafs_video.video.codec import Quality
+from megafs_video.video.compressor import Opening
 from megafs_video.video.encoders import PLANNING_RATE, Encoding, choose_encoding
 from megafs_video.video.grading import UNGRADED
-from megafs_video.video.landing import Landing, check_landing, output_error
+from megafs_video.video.landing import Landing, WholeFile, check_landing, output_error
 from megafs_video.video.movie import MovieFile
 from megafs_video.video.planes import bits_of, has_alpha, planar_format
 from megafs_video.video.probe import VideoInfo, check_time_range, probe
-from megafs_video.video.still import is_still
+from megafs_video.video.segments import SegmentedMovie
+from megafs_video.video.still import check_still, is_still
 
 # Decoded with the colour of what is transparent being white, as browsers show it.
 _LAID_ON_WHITE = frozenset({"gif"})
@@ -32,7 +35,7 @@ def check_output(
     *,
     like: Path,
     codec: str = "auto",
-    quality: float | None = None,
+    quality: Quality | None = None,
     preset: str | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -44,13 +47,10 @@ def check_output(
     """
     info = probe(like)
     _check_place(output, like, overwrite=overwrite)
-    if not is_still(output):
+    if is_still(output):
+        check_still(output, info)
+    else:
         _encoding_for(info, output, codec, quality, preset)
-    elif info.num_frames not in (None, 1):
-        raise CodecError(
-            f"{output} is a picture, but {like} has {info.num_frames} frames; name a video, such "
-            "as .mp4, or swap one frame with: megafs-video preview"
-        )
 
 
 def _check_place(output: Path, like: Path, *, overwrite: bool) -> None:
@@ -60,11 +60,13 @@ def _check_place(output: Path, like: Path, *, overwrite: bool) -> None:
 
 
 def _encoding_for(
-    info: VideoInfo, output: Path, codec: str, quality: float | None, preset: str | None
+    info: VideoInfo, output: Path, codec: str, quality: Quality | None, preset: str | None
 ) -> Encoding:
     """How a clip's pictures are written; CodecError as in ``check_output``."""
     like_format = planar_format(info.pixel_format)
-    encoding = choose_encoding(output, codec, quality, preset, like_format or "yuv420p")
+    if like_format is None:  # RGB: colour is thinned out, unless every sample counts
+        like_format = "yuv444p" if quality == "lossless" else "yuv420p"
+    encoding = choose_encoding(output, codec, quality, preset, like_format)
     encoding.check_size(info.height, info.width)
     is_seen_through = has_alpha(info.pixel_format) and info.codec not in _LAID_ON_WHITE
     if is_seen_through and not has_alpha(encoding.pixel_format(info.height, info.width)):
@@ -75,7 +77,16 @@ def _encoding_for(
     return encoding
 
 
-class VideoWriter:
+@dataclass(frozen=True)
+class Written:
+    """What of an output is there for good."""
+
+    opening: Opening
+    num_segments: int
+    last_duration: int  # of the last frame, ticks
+
+
+class VideoWriter(WholeFile):
     """Encodes frames into ``output`` and copies the rest of ``like`` beside them.
 
     Used in a ``with``: the file appears under its name when the block ends well, and nothing
@@ -88,6 +99,10 @@ class VideoWriter:
     ``start_seconds`` and ``end_seconds`` are those given to ``read_frames``: they say which
     part of the sound belongs to the frames. What could not be kept is told in ``notes``.
 
+    With a ``work_folder``, which must be on the output's disk, what was written before a call of
+    ``finish_segment`` outlives the process: another writer with the same arguments and what that
+    call gave as ``written`` goes on there. The folder is the caller's to remove.
+
     Raises what ``check_output`` raises, before the first frame; later OutputError (the disk is
     full) or CodecError (the encoder or container refuses).
     """
@@ -98,11 +113,13 @@ class VideoWriter:
         *,
         like: Path,
         codec: str = "auto",
-        quality: float | None = None,
+        quality: Quality | None = None,
         preset: str | None = None,
         start_seconds: float | None = None,
         end_seconds: float | None = None,
         overwrite: bool = False,
+        work_folder: Path | None = None,
+        written: Written | None = None,
     ) -> None:
         check_time_range(start_seconds, end_seconds)
         self.notes: list[str] = []
@@ -111,74 +128,78 @@ class VideoWriter:
         self._encoding = _encoding_for(self._info, output, codec, quality, preset)
         self._is_cut = start_seconds is not None
         self._end_seconds = end_seconds
-        self._landing = Landing(output, overwrite=overwrite)
-        self._file: MovieFile | None = None
+        self._landing = Landing(output, overwrite=overwrite, folder=work_folder)
+        self._work_folder = work_folder
+        self._opening = None if written is None else written.opening
+        self._num_segments = 0 if written is None else written.num_segments
+        self._file: MovieFile | SegmentedMovie | None = None
         self._held: Frame | None = None  # its duration is known when the next one comes
-        self._last_duration = 0  # ticks
-
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is not None:
-            self._discard()
-            return
-        try:
-            self._finish()
-        except BaseException:
-            self._discard()
-            raise
+        self._last_duration = 0 if written is None else written.last_duration  # ticks
 
     def write(self, frame: Frame) -> None:
         """Add a frame; each must come after the one before it and have its size."""
         with self._reporting():
-            if self._held is None:
-                height, width = frame.pixels.shape[:2]
-                self._encoding.check_size(height, width)
-                self._file = self._open(frame)
-            elif frame.pts <= self._held.pts or frame.time_base != self._held.time_base:
-                raise ValueError(
-                    f"frame at pts {frame.pts} ({frame.time_base} s) does not come after "
-                    f"pts {self._held.pts} ({self._held.time_base} s)"
-                )
-            elif frame.pixels.shape != self._held.pixels.shape:
-                raise ValueError(
-                    f"frame is {frame.pixels.shape}, but the first one {self._held.pixels.shape}"
-                )
-            else:
-                self._last_duration = frame.pts - self._held.pts
-                self._encode_held(self._last_duration)
+            if self._file is None:
+                self._opening = self._opening or Opening.of(frame, is_cut=self._is_cut)
+                self._file = self._open(self._opening)
+            self._release(frame)
             self._held = frame
 
-    def _open(self, first: Frame) -> MovieFile:
-        info, encoding = self._info, self._encoding
-        height, width = first.pixels.shape[:2]
+    def finish_segment(self, following: Frame) -> Written:
+        """Make all that was written durable; ``following`` comes next. With ``work_folder`` only.
+
+        The pictures up to here are encoded without a look at those from here on.
+        """
+        with self._reporting():
+            assert isinstance(self._file, SegmentedMovie) and self._opening is not None
+            self._release(following)
+            self._held = None
+            self._file.cut()
+            return Written(self._opening, self._file.num_segments, self._last_duration)
+
+    def _release(self, following: Frame) -> None:
+        """Encode the frame that is held, now that it is known when the next one comes."""
+        assert self._file is not None and self._opening is not None
+        shape, first_shape = following.pixels.shape, (self._opening.height, self._opening.width, 3)
+        if shape != first_shape:
+            raise ValueError(f"frame is {shape}, but the first one {first_shape}")
+        held = self._held
+        if held is None:
+            return
+        if following.pts <= held.pts or following.time_base != held.time_base:
+            raise ValueError(
+                f"frame at pts {following.pts} ({following.time_base} s) does not come after "
+                f"pts {held.pts} ({held.time_base} s)"
+            )
+        self._last_duration = following.pts - held.pts
+        self._file.encode(held, self._last_duration)
+
+    def _open(self, opening: Opening) -> MovieFile | SegmentedMovie:
+        info, encoding, path = self._info, self._encoding, self._landing.hidden_path
+        height, width = opening.height, opening.width
+        encoding.check_size(height, width)
         self.notes += _losses(info, encoding, encoding.pixel_format(height, width))
-        return MovieFile(
-            self._landing.hidden_path,
-            self._encoding,
+        if self._work_folder is None:
+            return MovieFile(
+                path, encoding, info, opening, end_seconds=self._end_seconds, notes=self.notes
+            )
+        return SegmentedMovie(
+            path,
+            encoding,
             info,
-            first,
-            is_cut=self._is_cut,
+            opening,
             end_seconds=self._end_seconds,
             notes=self.notes,
+            folder=self._work_folder,
+            num_segments=self._num_segments,
         )
-
-    def _encode_held(self, duration: int) -> None:
-        assert self._file is not None and self._held is not None
-        self._file.encode(self._held, duration)
 
     def _finish(self) -> None:
         if self._held is None:
             raise OutputError(f"{self._landing.path} was not written: there was no frame for it")
         with self._reporting():
             assert self._file is not None
-            self._encode_held(self._duration_of_last(self._held))
+            self._file.encode(self._held, self._duration_of_last(self._held))
             self._file.finish()
         self._landing.commit()
 
@@ -219,6 +240,7 @@ def _losses(info: VideoInfo, encoding: Encoding, pixel_format: str) -> list[str]
             f"{info.pixel_format} pictures were converted to {pixel_format}: colours were rounded"
         )
         like = pixel_format
+    stored = planar_format(pixel_format) or pixel_format
     if bits_of(pixel_format) < info.bits_per_component:
         losses.append(
             f"{info.bits_per_component}-bit pictures were written with {bits_of(pixel_format)} bits"
@@ -228,7 +250,7 @@ def _losses(info: VideoInfo, encoding: Encoding, pixel_format: str) -> list[str]
             f"{info.width}x{info.height} is odd, so colour is stored whole (4:4:4), which some "
             "players do not show; vp9 and av1 store odd sizes in 4:2:0"
         )
-    elif (was := _subsampling(like)) != (now := _subsampling(pixel_format)):
+    elif (was := _subsampling(like)) != (now := _subsampling(stored)):
         losses.append(f"colour in {was} was written as {now}, which {name} takes")
     if info.grading != UNGRADED and encoding.codec.grading_style is None:
         losses.append("the HDR metadata of the screen it was graded on was left out")

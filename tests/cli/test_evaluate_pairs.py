@@ -103,12 +103,13 @@ def test_files_are_written_whole_and_never_over_others(photos: Path, tmp_path: P
 
 def test_the_model_is_loaded_as_the_words_say(photos: Path, fakes: dict[str, Any]) -> None:
     words = ("--pairs", "1", "--model", "runs/mine", "--device", "cpu", "--threads", "1")
-    assert pairs(photos, *words, "--precision", "bfloat16", "--offline").exit_code == 0
+    assert pairs(photos, *words, "--precision", "float32", "--offline").exit_code == 0
     assert fakes == {
         "model": "runs/mine",
         "device": "cpu",
-        "precision": "bfloat16",
+        "precision": "float32",
         "threads": 1,
+        "engine": "torch",
         "offline": True,
     }
 

@@ -23,14 +23,13 @@ class Clock:
 def test_a_line_tells_frames_total_speed_and_time_left() -> None:
     stream, clock = io.StringIO(), Clock()
     report = JsonProgress(stream, clock)
+    clock.seconds += 9.0
+    report(1005, 1020)  # the first thousand are an earlier run's
     clock.seconds += 2.0
-    report(5, 20)
-    assert json.loads(stream.getvalue()) == {
-        "frames": 5,
-        "total": 20,
-        "fps": 2.5,
-        "eta_seconds": 6.0,
-    }
+    report(1010, 1020)
+    first, second = map(json.loads, stream.getvalue().splitlines())
+    assert first == {"frames": 1005, "total": 1020, "fps": None, "eta_seconds": None}
+    assert second == {"frames": 1010, "total": 1020, "fps": 2.5, "eta_seconds": 4.0}
 
 
 def test_speed_and_time_left_are_null_while_unknown() -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
 from megafs_video import errors
+from megafs_video.cli import swap as swap_verb
 from megafs_video.cli.main import app
 from megafs_video.pipeline import swap as pipeline_swap
 from megafs_video.pipeline.options import SwapOptions
@@ -97,8 +99,9 @@ def test_every_option_reaches_the_job(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(pipeline_swap, "swap_video", remember)
     words = (
         "--face all --source-face 2 --detector yunet --start 0:00.1 --end 0.3 --smooth strong "
-        "--codec hevc --quality 20.5 --preset fast --overwrite --offline --model mine "
-        "--device cpu --precision float32 --batch-size 4 --threads 3 --max-gap 150ms"
+        "--codec hevc --quality 20.5 --preset fast --overwrite --resume --offline --model mine "
+        "--swapper lcr --device cpu --precision float32 --engine torch --batch-size 4 --threads 3 "
+        "--max-gap 150ms"
     )
     run(folder, *words.split(), "--reference", str(folder / "source.png"))
     assert asked.pop("options") == SwapOptions(
@@ -114,11 +117,44 @@ def test_every_option_reaches_the_job(folder: Path, monkeypatch: pytest.MonkeyPa
         preset="fast",
         batch_size=4,
         overwrite=True,
+        resume=True,
         offline=True,
         max_gap_seconds=0.15,
     )
     del asked["progress"]
-    assert asked == {"model": "mine", "device": "cpu", "precision": "float32", "threads": 3}
+    assert asked == {
+        "model": "mine",
+        "swapper": "lcr",
+        "device": "cpu",
+        "precision": "float32",
+        "engine": "torch",
+        "threads": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "said"),
+    [
+        ("--device mps", errors.DeviceError, "has no mps device; give --device cpu"),
+        ("--device cpu --precision float16", errors.DeviceError, "slower than float32 on a CPU"),
+        ("--device cpu --engine openvino", errors.DeviceError, "OpenVINO runs the paper's model"),
+        ("--swapper injection", errors.WeightsError, "mobile has no weights for injection"),
+    ],
+)
+def test_what_the_machine_or_the_model_has_not_is_refused_before_anything_is_fetched(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: str,
+    error: type[errors.MegafsError],
+    said: str,
+) -> None:
+    def fetch(*names: str, **settings: Any) -> None:
+        raise AssertionError("something was fetched")
+
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(swap_verb, "fetch_missing", fetch)
+    check_refused(run(folder, *words.split()), error, said)
+    check_untouched(folder)
 
 
 def test_without_options_the_job_has_its_own_defaults(
@@ -424,12 +460,8 @@ def test_ctrl_c_before_the_first_frame_is_one_clean_line(
     check_refused(run(folder, "--progress", "none"), errors.InterruptedRunError, "Ctrl-C")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to a process")
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_in_the_middle_leaves_no_file(folder: Path, kind: signal.Signals) -> None:
-    make_clip(folder / "long.mp4", pictures=[draw([(80, 60, 180)])] * 2000)
-    words = [*("source.png", "long.mp4", "out.mp4"), "--progress", "json", "--preset", "veryslow"]
-    run = subprocess.Popen(
+def swap_in_a_process(folder: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, "-m", "tests.cli.fakes", "swap", *words],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
@@ -439,6 +471,14 @@ def test_a_signal_in_the_middle_leaves_no_file(folder: Path, kind: signal.Signal
         # A shell that runs the tests in the background has them, and theirs, ignore Ctrl-C.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to a process")
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_leaves_no_file(folder: Path, kind: signal.Signals) -> None:
+    make_clip(folder / "long.mp4", pictures=[draw([(80, 60, 180)])] * 2000)
+    words = [*("source.png", "long.mp4", "out.mp4"), "--progress", "json", "--preset", "veryslow"]
+    run = swap_in_a_process(folder, *words)
     assert run.stderr is not None
     first = json.loads(run.stderr.readline())
     assert first["frames"] < 2000
@@ -452,6 +492,36 @@ def test_a_signal_in_the_middle_leaves_no_file(folder: Path, kind: signal.Signal
     assert last.startswith("megafs-video: stopped by Ctrl-C")
     assert all(json.loads(line) for line in progress)
     check_untouched(folder, "long.mp4")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to a process")
+def test_after_ctrl_c_the_same_command_goes_on(folder: Path) -> None:
+    """And two in a row end it at once: what is finished stays so."""
+    make_clip(folder / "long.mp4", pictures=[draw([(80, 60, 180)])] * 1000)
+    words = ("source.png", "long.mp4", "out.mp4", "--progress", "json", "--resume")
+    with swap_in_a_process(folder, *words, "--preset", "veryslow") as process:
+        assert process.stderr is not None
+        while not (folder / "out.mp4.megafs-work" / "checkpoint.safetensors").exists():
+            assert process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        *_, last = process.stderr.read().splitlines()
+    assert process.returncode == errors.InterruptedRunError.exit_code
+    assert last.startswith("megafs-video: stopped by Ctrl-C; no output was written; ")
+    assert last.endswith("kept in out.mp4.megafs-work: run the same command to go on")
+
+    with swap_in_a_process(folder, *words, "--preset", "veryslow") as process:
+        assert process.stderr is not None
+        assert json.loads(process.stderr.readline())["frames"] > 120
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=240)
+    assert process.returncode in (-signal.SIGINT, errors.InterruptedRunError.exit_code)
+
+    result = run(folder, *words[3:], "--preset", "slow", target="long.mp4")
+    check_refused(result, errors.ResumeError, "preset was veryslow, is slow", "--no-resume")
+    result = run(folder, "--no-resume", "--quiet", "--end", "1", target="long.mp4")
+    assert result.exit_code == 0, result.stderr
+    check_untouched(folder, "long.mp4", "out.mp4")
 
 
 def test_a_clip_without_a_face_here_and_there_says_so(folder: Path) -> None:

@@ -12,7 +12,13 @@ from benchmarks import straightforward
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.frozen import freeze, to_channels_last
 from megafs_video.networks.rosinality import stylegan2_state
-from megafs_video.networks.stylegan2 import Blur, ModulatedConvolution, StyleGan2, double
+from megafs_video.networks.stylegan2 import (
+    Blur,
+    ModulatedConvolution,
+    StyleGan2,
+    double,
+    spread,
+)
 from tests.official import TINY_PAPER, random_state, stylegan2_shapes
 from tests.tiny import check_close, random_latents, random_pixels
 
@@ -24,18 +30,16 @@ def make_generator(dims: Dims = TINY_PAPER) -> StyleGan2:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-@pytest.mark.parametrize("scales_weights", [True, False])
+@pytest.mark.parametrize("is_traced", [False, True])
 @pytest.mark.parametrize("channels", [(8, 6, 6, 4), (8, 8, 6, 6, 4, 4)])
 @torch.inference_mode()
 def test_every_form_draws_the_published_picture(
-    count: int, scales_weights: bool, channels: tuple[int, ...]
+    monkeypatch: pytest.MonkeyPatch, count: int, is_traced: bool, channels: tuple[int, ...]
 ) -> None:
     codes = (2, 3, 2 * len(channels) - 5)
     dims = replace(TINY_PAPER, generator_channels=channels, codes_per_map=codes)
     generator, latents = make_generator(dims), random_latents(count, dims)
-    for module in generator.modules():
-        if isinstance(module, ModulatedConvolution):
-            module.scales_weights = scales_weights
+    monkeypatch.setattr(torch.jit, "is_tracing", lambda: is_traced)
     state = random_state(stylegan2_shapes(dims))
     wanted = straightforward.generate(state, latents.constant, latents.styles)
     assert wanted.shape == (count, 3, dims.resolution, dims.resolution)
@@ -57,6 +61,26 @@ def test_half_precision_stays_half_and_close() -> None:
 def test_nobody_gives_no_picture() -> None:
     nobody = random_latents(1, TINY_PAPER)[:0]
     assert make_generator()(nobody).shape == (0, 3, 32, 32)
+
+
+@pytest.mark.parametrize("is_traced", [False, True])
+def test_four_small_convolutions_are_the_transposed_one(
+    monkeypatch: pytest.MonkeyPatch, is_traced: bool
+) -> None:
+    monkeypatch.setattr(torch.jit, "is_tracing", lambda: is_traced)
+    features, window = torch.randn(2, 5, 4, 6), torch.randn(3, 5, 3, 3)
+    wanted = functional.conv_transpose2d(features, window.transpose(0, 1), stride=2)
+    found = spread(features, window.flip(2, 3))
+    assert found.shape == (2, 3, 9, 13)
+    check_close(found, wanted)
+
+
+def test_one_face_is_drawn_with_whichever_operand_is_smaller_scaled() -> None:
+    layer = ModulatedConvolution(8, 8, 4, 16, doubles=False)
+    assert layer._scales_weights(torch.zeros(1, 8, 16, 16))  # 576 weights, 4096 features
+    assert not layer._scales_weights(torch.zeros(2, 8, 16, 16))
+    layer = ModulatedConvolution(64, 64, 4, 4, doubles=False)
+    assert not layer._scales_weights(torch.zeros(1, 64, 4, 4))  # 36864 weights, 2048 features
 
 
 def test_the_blur_in_two_steps_is_the_blur_in_two_dimensions() -> None:

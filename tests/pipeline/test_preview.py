@@ -15,6 +15,7 @@ from megafs_video.pipeline.preview import Preview, preview_frames
 from megafs_video.pipeline.sheet import CAPTION_HEIGHT, TILE_SIZE, sheet
 from megafs_video.values import Frame, UInt8Array
 from megafs_video.video.picture import write_picture
+from megafs_video.video.planes import shown_pixels
 from tests.pipeline.fakes import FakeModel, draw, make_finders, write_clip
 
 SOURCE = draw([(80, 60, 220)])
@@ -35,12 +36,12 @@ def preview(target: Path, times_seconds: list[float], **changes: Any) -> list[Pr
 def written_by_swap(
     target: Path, monkeypatch: pytest.MonkeyPatch, options: SwapOptions
 ) -> dict[int, UInt8Array]:
-    """Pixels that swap hands to the writer, by pts."""
+    """What the frames show that swap hands to the writer, by pts."""
     written: dict[int, UInt8Array] = {}
 
     class Recorder(swap_module.VideoWriter):
         def write(self, frame: Frame) -> None:
-            written[frame.pts] = frame.pixels
+            written[frame.pts] = shown_pixels(frame)
             super().write(frame)
 
     monkeypatch.setattr(swap_module, "VideoWriter", Recorder)

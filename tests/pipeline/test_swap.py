@@ -17,7 +17,6 @@ from torch import Tensor
 from megafs_video.errors import (
     CodecError,
     InputNotFoundError,
-    InterruptedRunError,
     OutputError,
     PictureError,
     SeveralFacesError,
@@ -376,7 +375,7 @@ def test_ctrl_c_leaves_no_file_and_no_thread(tmp_path: Path, target: Path) -> No
         if progress.frames == 3:
             raise KeyboardInterrupt
 
-    with pytest.raises(InterruptedRunError, match="no output was written"):
+    with pytest.raises(KeyboardInterrupt):
         swap(target, tmp_path / "out.mp4", progress=interrupt)
     check_nothing_is_left(tmp_path, "target.mp4")
 

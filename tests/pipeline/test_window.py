@@ -39,7 +39,7 @@ def test_each_track_is_filtered_as_if_it_were_alone(max_frames: int, is_even: bo
         )
         for i in range(40)
     ]
-    found = list(filtered(iter(items), value_of, FILTERS, max_frames=max_frames))
+    found = list(filtered(iter(items), value_of, FILTERS, name="test", max_frames=max_frames))
     assert [item for item, _ in found] == items
     for track in range(4):
         shown = np.array([i for i in range(40) if track in tracks[i]])
@@ -59,14 +59,16 @@ def test_no_more_frames_wait_than_the_bound_says() -> None:
             num_read += 1
             yield FrameFaces(make_frame(index), (make_encoded(0),))
 
-    for given, _ in enumerate(filtered(count(), value_of, FILTERS, max_frames=3), start=1):
+    for given, _ in enumerate(
+        filtered(count(), value_of, FILTERS, name="test", max_frames=3), start=1
+    ):
         assert num_read <= given + 3
 
 
 def test_a_causal_filter_holds_nothing_back() -> None:
     items = iter([FrameFaces(make_frame(0), (make_encoded(0),)), FrameFaces(make_frame(1), ())])
     causal = [OneEuro(1.0, 4.0)] * 3
-    next(filtered(items, value_of, causal))
+    next(filtered(items, value_of, causal, name="test"))
     assert len(list(items)) == 1
     assert lookahead_frames(causal, 8) == 0
     assert lookahead_frames(FILTERS, 8) == 8
@@ -77,7 +79,11 @@ def test_a_track_that_was_away_for_long_begins_anew() -> None:
         faces = [(make_encoded(0, value=0.0),), *[()] * num_away, (make_encoded(0, value=1.0),)]
         items = (FrameFaces(make_frame(index), each) for index, each in enumerate(faces))
         *_, (_, ((value,),)) = filtered(
-            items, lambda s, f: value_of(s, f)[:1], [OneEuro(0.1, 0.0)], max_frames=3
+            items,
+            lambda s, f: value_of(s, f)[:1],
+            [OneEuro(0.1, 0.0)],
+            name="test",
+            max_frames=3,
         )
         return float(value[0])
 
@@ -86,4 +92,4 @@ def test_a_track_that_was_away_for_long_begins_anew() -> None:
 
 
 def test_no_frame_gives_nothing() -> None:
-    assert not list(filtered(iter([]), value_of, FILTERS))
+    assert not list(filtered(iter([]), value_of, FILTERS, name="test"))

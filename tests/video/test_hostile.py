@@ -81,7 +81,7 @@ def test_pictures_beyond_all_measure_are_refused(
         probe(clip)
 
 
-@pytest.mark.parametrize(("orientation", "size"), [(1, (128, 96)), (6, (96, 128)), (3, (128, 96))])
+@pytest.mark.parametrize(("orientation", "size"), [(1, (128, 96)), (6, (96, 128)), (7, (96, 128))])
 def test_a_photograph_with_camera_data_is_read_upright(
     tmp_path: Path, orientation: int, size: tuple[int, int]
 ) -> None:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
-from megafs_video.errors import InputNotFoundError, TimeRangeError, VideoError
-from megafs_video.video.read import ReadLog, read_frames
+from megafs_video.errors import (
+    InputNotFoundError,
+    LostVideoError,
+    ResumeError,
+    TimeRangeError,
+    VideoError,
+)
+from megafs_video.video.clip import Clip
+from megafs_video.video.read import Place, ReadLog, read_frames
 from tests.clips import (
     cut_off,
     damaged,
@@ -250,3 +260,93 @@ def test_closing_early_closes_the_file(constant_clip: Path) -> None:
     assert is_open()
     frames.close()
     assert not is_open()
+
+
+def test_a_cut_up_to_the_end_of_an_avi_has_its_last_frames(tmp_path: Path) -> None:
+    """Those that the decoder gives up last come without a time."""
+    path = make_clip(tmp_path / "clip.avi", 24)
+    assert [number_of(f.pixels) for f in read_frames(path, start_seconds=0.6)][-1] == 23
+
+
+def check_is_read_on(path: Path, **span: float) -> None:
+    """From wherever a read stops, another goes on with the same pictures and the same log."""
+    log = ReadLog()
+    places = [
+        (frame, Place.of(frame, index, log))
+        for index, frame in enumerate(read_frames(path, log=log, **span))  # type: ignore[arg-type]
+    ]
+    for index in (0, 1, len(places) // 2, len(places) - 1):
+        place, log_on = places[index][1], ReadLog()
+        found = read_frames(path, place=place, log=log_on, **span)  # type: ignore[arg-type]
+        for (frame, _), again in zip(places[index:], found, strict=True):
+            assert again.pts == frame.pts
+            np.testing.assert_array_equal(again.pixels, frame.pixels)
+        assert log_on == log
+
+
+def test_reading_goes_on_from_any_place(constant_clip: Path, variable_clip: Path) -> None:
+    check_is_read_on(constant_clip)
+    check_is_read_on(variable_clip, start_seconds=0.7, end_seconds=1.9)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".avi", ".h264", ".gif"])
+def test_reading_goes_on_in_every_container(tmp_path: Path, suffix: str) -> None:
+    encoder, pixel_format = ("gif", "rgb8") if suffix == ".gif" else ("libx264", "yuv420p")
+    path = tmp_path / f"clip{suffix}"
+    check_is_read_on(make_clip(path, 24, encoder=encoder, pixel_format=pixel_format))
+
+
+def test_reading_goes_on_where_a_seek_shows_something_else(tmp_path: Path) -> None:
+    """Open groups begin with frames that lean on what came before; damage spreads."""
+    options = {"g": "10", "bf": "2", "x264-params": "open-gop=1"}
+    check_is_read_on(make_clip(tmp_path / "open.mp4", options=options))
+    whole = make_clip(tmp_path / "whole.mp4")
+    check_is_read_on(damaged(whole, tmp_path / "damaged.mp4", [4, 13, 14, 22]))
+
+
+def test_a_clip_that_became_another_is_refused(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "clip.mp4", 12)
+    log = ReadLog()
+    places = [Place.of(frame, index, log) for index, frame in enumerate(read_frames(path, log=log))]
+    make_clip(path, pictures=[numbered_picture(200 - number) for number in range(12)])
+    with pytest.raises(ResumeError, match=r"another picture at 0\.240 s than when the run began"):
+        next(read_frames(path, place=places[6]))
+    make_clip(path, 3)
+    with pytest.raises(ResumeError, match="another picture"):
+        next(read_frames(path, place=places[6]))
+
+
+def test_a_disk_that_fails_is_no_end_of_the_clip(
+    constant_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(constant_clip.read_bytes())
+
+    class Unplugged:
+        """A container whose disk is pulled out after twenty packets."""
+
+        def __init__(self, container: Any) -> None:
+            self._container = container
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._container, name)
+
+        def demux(self, stream: Any) -> Iterator[Any]:
+            if path.exists():
+                for packet, _ in zip(self._container.demux(stream), range(20), strict=False):
+                    yield packet
+                path.unlink()
+            raise av.error.OSError(errno.EIO, os.strerror(errno.EIO))
+
+    opened = Clip._open
+
+    def open_unplugged(clip: Clip) -> None:
+        opened(clip)
+        clip.container = Unplugged(clip.container)  # type: ignore[assignment]
+
+    monkeypatch.setattr(Clip, "_open", open_unplugged)
+    frames = read_frames(path)
+    with pytest.raises(LostVideoError, match=r"could not be read beyond 0\.\d+ s") as caught:
+        for number, _ in enumerate(frames):
+            assert number < 20
+    assert "disk" in str(caught.value)
