@@ -19,6 +19,7 @@ from megafs_video.pipeline.profile import PROFILES
 from megafs_video.pipeline.select import Select
 from megafs_video.pipeline.smooth import Smooth
 from megafs_video.pipeline.stage import Stage
+from megafs_video.pipeline.steady import Steady
 from megafs_video.pipeline.track import Track
 from megafs_video.pipeline.transfer import Transfer
 from megafs_video.values import AlignedCrop, FloatArray
@@ -52,6 +53,7 @@ def build_stages(cast: Cast, options: SwapOptions) -> list[Stage[Any, Any]]:
         Smooth(profile),
         Generate(model, face_mask, batch_size),
         Prefetch(QUEUE_FRAMES, "swap"),
+        Steady(profile),
         Blend(profile),
     ]
 

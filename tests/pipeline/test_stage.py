@@ -22,6 +22,7 @@ from megafs_video.pipeline.profile import PROFILES
 from megafs_video.pipeline.select import FaceChoice, Select
 from megafs_video.pipeline.smooth import Smooth
 from megafs_video.pipeline.stage import Stage, StageClock, chain
+from megafs_video.pipeline.steady import Steady
 from megafs_video.pipeline.track import Track
 from megafs_video.pipeline.transfer import Transfer
 from megafs_video.values import Face, FrameFaces, TrackedFace
@@ -84,6 +85,8 @@ CASES: list[Any] = [
     ),
     pytest.param(lambda: Smooth(PROFILES["one-euro"]), make_encoded, id="smooth-one-euro"),
     pytest.param(lambda: Smooth(PROFILES["kalman"]), make_encoded, id="smooth-kalman"),
+    pytest.param(lambda: Steady(None), make_swapped, id="steady-off"),
+    pytest.param(lambda: Steady(PROFILES["light"]), make_swapped, id="steady-light"),
     pytest.param(Blend, make_swapped, id="blend"),
     pytest.param(lambda: Blend(PROFILES["light"]), make_swapped, id="blend-light"),
     pytest.param(lambda: Prefetch(1, "one"), make_crop, id="prefetch-1"),

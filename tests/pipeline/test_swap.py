@@ -268,7 +268,7 @@ def test_the_report_tells_what_was_done(tmp_path: Path, target: Path) -> None:
     assert 0 < report.network_share <= 1
     assert list(report.seconds_per_stage) == [
         *("decode", "detect", "track", "select", "bridge", "fade", "align"),
-        *("encode", "transfer", "smooth", "generate", "blend", "write"),
+        *("encode", "transfer", "smooth", "generate", "steady", "blend", "write"),
     ]
     assert all(seconds >= 0 for seconds in report.seconds_per_stage.values())
     found = json.loads(report.to_json())

@@ -103,6 +103,7 @@ def test_every_profile_can_be_kept() -> None:
             marked = frames()[:4]
             marked[3] = replace(marked[3], checkpoint=(checkpoint := Checkpoint()))
             assert len(list(run(cast, options, marked))) == 4
-            smoothing = set() if PROFILES[smooth] is None else {"align", "smooth", "blend"}
+            names = {"ride", "align", "smooth", "steady", "blend"}
+            smoothing = set() if PROFILES[smooth] is None else names
             remembering = {"track", "select", "bridge", "fade"}
             assert set(checkpoint.memories) == remembering | smoothing
