@@ -57,6 +57,7 @@ class PassThrough:
     dims = Dims()
     device = torch.device("cpu")
     dtype = torch.float32
+    engine = "torch"
     hashes: dict[str, str] = {}  # noqa: RUF012
 
     def __init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -63,6 +64,18 @@ def parse_face(text: str) -> str:
     raise typer.BadParameter(f"{text!r} is not a choice; use largest, all or a number from 0")
 
 
+def parse_rate(text: str) -> Fraction:
+    """Pictures a second: a number or a fraction; anything else is a usage error.
+
+    >>> parse_rate("30000/1001"), parse_rate("23.5")
+    (Fraction(30000, 1001), Fraction(47, 2))
+    """
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise typer.BadParameter(f"{text!r} is not a rate; use 24, 23.976 or 30000/1001") from None
+
+
 SMOOTHERS = ("savgol", "gaussian", "one-euro", "kalman")
 SMOOTH_CHOICES = (
     *("off", "none", "light", "strong"),
@@ -95,18 +108,33 @@ SourceArgument = Annotated[
         readable=False,
     ),
 ]
+# With --map there is no SOURCE, and the other files move up: see ``people.shift_files``.
+LastTargetArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="TARGET",
+        help="Video to put the face into; it is only read.",
+        readable=False,
+        show_default=False,
+    ),
+]
 TargetArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="TARGET", help="Video to put the face into; it is only read.", readable=False
+        metavar="TARGET",
+        help="Video to put the face into (or a photograph, a folder of numbered pictures, or "
+        "their pattern, such as frame-%04d.png); it is only read.",
+        readable=False,
     ),
 ]
-OutputArgument = Annotated[
-    Path,
+LastOutputArgument = Annotated[
+    Path | None,
     typer.Argument(
         metavar="OUTPUT",
-        help="Video to write: .mp4, .m4v, .mov, .mkv or .webm. It appears when it is whole.",
+        help="Video to write: .mp4, .m4v, .mov, .mkv or .webm (a picture, for a photograph). It "
+        "appears when it is whole. A - is Matroska on standard output, for another program.",
         readable=False,
+        show_default=False,
     ),
 ]
 
@@ -116,8 +144,9 @@ FaceOption = Annotated[
         "--face",
         parser=parse_face,
         metavar="largest|all|N",
-        help="Which face of the video to swap: the largest, every one, or number N of a shot, "
-        "0 being the leftmost.",
+        help="Whom to swap: the largest face of the first frame that has one, every face, or "
+        "person N in the order in which they come, 0 being the leftmost. The person is known "
+        "again behind cuts.",
     ),
 ]
 ReferenceOption = Annotated[
@@ -126,7 +155,7 @@ ReferenceOption = Annotated[
         "--reference",
         metavar="IMAGE",
         readable=False,
-        help="Swap only the person who is in this picture, wherever they are; instead of --face.",
+        help="Swap only the person in this picture, in every shot; instead of --face.",
     ),
 ]
 SourceFaceOption = Annotated[
@@ -161,6 +190,16 @@ EndOption = Annotated[
         parser=parse_time,
         metavar="TIME",
         help="End before this time, written as for --start. Default: the last frame.",
+    ),
+]
+RateOption = Annotated[
+    Fraction | None,
+    typer.Option(
+        "--rate",
+        parser=parse_rate,
+        metavar="NUMBER",
+        help="Pictures a second, if TARGET is a sequence of pictures: 24, 23.976 or 30000/1001. "
+        "Default: 25.",
     ),
 ]
 SmoothOption = Annotated[

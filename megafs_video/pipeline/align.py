@@ -55,7 +55,7 @@ class Align:
         if self.profile is None:
             for item in items:
                 meshes_xy = [tracked.face.landmarks_xy for tracked in item.faces]
-                yield self._cut(item, [(mesh_square(xy), _oval(xy)) for xy in meshes_xy])
+                yield self._cut(item, [(mesh_square(xy), oval(xy)) for xy in meshes_xy])
             return
         for riding, values_of_faces in filtered(
             ride(items),
@@ -73,7 +73,7 @@ class Align:
 
     def _samples(self, seconds: float, riding: RidingFace) -> Sequence[Sample]:
         """Where the crop [4] and the oval [2 K] are, as seen from the anchor."""
-        oval_xy = _oval(riding.tracked.face.landmarks_xy)
+        oval_xy = oval(riding.tracked.face.landmarks_xy)
         seen_xy = transform_points(oval_xy, riding.anchor.frame_to_crop(self.crop_size))
         confidence = _confidence(riding.tracked.face)
         return [
@@ -82,52 +82,47 @@ class Align:
         ]
 
     def _place(
-        self, anchor: Square, place: FloatArray, oval: FloatArray
+        self, anchor: Square, place: FloatArray, seen_oval: FloatArray
     ) -> tuple[Square, FloatArray]:
         """The crop and the oval [K, 2] in the frame, of values taken by ``_samples``."""
         anchor_to_frame = invert(anchor.frame_to_crop(self.crop_size))
-        oval_xy = transform_points(oval.reshape(-1, 2), anchor_to_frame)
+        oval_xy = transform_points(seen_oval.reshape(-1, 2), anchor_to_frame)
         return Square.placed(place, anchor), oval_xy
 
     def _cut(
         self, item: FrameFaces[TrackedFace], places: Sequence[tuple[Square, FloatArray]]
     ) -> FrameFaces[AlignedCrop]:
         crops = tuple(
-            _cut_crop(
-                item.frame.pixels,
-                square,
-                oval_xy,
-                self.crop_size,
-                tracked.track_id,
-                _confidence(tracked.face),
-            )
+            cut_crop(item.frame.pixels, tracked, square, oval_xy, crop_size=self.crop_size)
             for tracked, (square, oval_xy) in zip(item.faces, places, strict=True)
         )
         return FrameFaces(item.frame, crops)
 
 
 def cut_crop(
-    pixels: UInt8Array, mesh_xy: FloatArray, square: Square, *, crop_size: int, track_id: int
-) -> AlignedCrop:
-    """The crop of a square, with the outline of the face [478, 2] in it."""
-    return _cut_crop(pixels, square, _oval(mesh_xy), crop_size, track_id, confidence=1.0)
-
-
-def _cut_crop(
     pixels: UInt8Array,
+    tracked: TrackedFace,
     square: Square,
     oval_xy: FloatArray,
+    *,
     crop_size: int,
-    track_id: int,
-    confidence: float,
 ) -> AlignedCrop:
+    """The crop of a square, with the outline [K, 2] of the face in it."""
     frame_to_crop = square.frame_to_crop(crop_size)
     crop = warp(pixels, frame_to_crop, crop_size)
     outline_xy = convex_outline(transform_points(oval_xy, frame_to_crop))
-    return AlignedCrop(track_id, crop, frame_to_crop, outline_xy, confidence)
+    return AlignedCrop(
+        tracked.track_id,
+        crop,
+        frame_to_crop,
+        outline_xy,
+        _confidence(tracked.face),
+        tracked.source_index,
+        tracked.opacity,
+    )
 
 
-def _oval(mesh_xy: FloatArray) -> FloatArray:
+def oval(mesh_xy: FloatArray) -> FloatArray:
     """The points [K, 2] of a mesh [478, 2] that run around the face."""
     return mesh_xy[list(FACE_OVAL)]
 

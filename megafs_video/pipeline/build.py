@@ -7,8 +7,10 @@ from typing import Any
 from megafs_video.geometry.masks import outline_mask
 from megafs_video.pipeline.align import Align
 from megafs_video.pipeline.blend import Blend
+from megafs_video.pipeline.bridge import Bridge
 from megafs_video.pipeline.detect import Detect
 from megafs_video.pipeline.encode import Encode
+from megafs_video.pipeline.fade import Fade
 from megafs_video.pipeline.generate import Generate
 from megafs_video.pipeline.options import SwapOptions
 from megafs_video.pipeline.prefetch import Prefetch
@@ -40,8 +42,10 @@ def build_stages(cast: Cast, options: SwapOptions) -> list[Stage[Any, Any]]:
     return [
         Prefetch(QUEUE_FRAMES, "decode"),
         Detect(cast.finders.detector, cast.finders.landmarker),
-        Track(options.max_gap_frames, cast.finders.recognizer),
-        Select(cast.choice, cast.finders.recognizer, options.max_gap_frames),
+        Track(options.max_gap_seconds, cast.finders.recognizer),
+        Select(cast.choice, options.max_gap_seconds),
+        Bridge(options.max_gap_seconds, cast.finders.recognizer),
+        Fade(),
         Align(model.dims.crop_size, profile),
         Prefetch(QUEUE_FRAMES, "faces"),
         Encode(model, batch_size),
