@@ -105,6 +105,9 @@ class TrackedFace:
 
     track_id: int
     face: Face
+    identity: FloatArray | None = None  # [D] of length 1: who it is, by all frames so far
+    source_index: int = 0  # which of the sources it is given
+    opacity: float = 1.0  # how much of the swap is seen, 0 to 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +119,8 @@ class AlignedCrop:
     frame_to_crop: FloatArray  # [2, 3], pixels of the frame -> pixels of the crop
     outline_xy: FloatArray  # [K, 2], convex outline of the face in pixels of the crop
     confidence: float = 1.0  # in the face being there and well seen, above 0 and at most 1
+    source_index: int = 0  # which of the sources the face is given
+    opacity: float = 1.0  # how much of the swap is seen, 0 to 1
 
     def __post_init__(self) -> None:
         check_pixels("AlignedCrop.pixels", self.pixels)
@@ -177,6 +182,8 @@ class SwappedCrop:
     pixels: UInt8Array  # [R, R, 3]
     mask: FloatArray  # [S, S] float32 in [0, 1], S being the size of the aligned crop
     frame_to_crop: FloatArray  # [2, 3], pixels of the frame -> pixels of the aligned crop (S)
+    source_index: int = 0  # which of the sources it was given
+    opacity: float = 1.0  # how much of it is seen, 0 to 1
 
     def __post_init__(self) -> None:
         check_pixels("SwappedCrop.pixels", self.pixels)
@@ -193,3 +200,4 @@ class FrameFaces(Generic[S]):
 
     frame: Frame
     faces: tuple[S, ...]
+    shot_index: int = 0  # frames of one shot have the same; 0 until ``Track`` has looked

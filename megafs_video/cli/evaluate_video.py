@@ -90,7 +90,7 @@ def video(
     build_detector = build_scrfd if detector is words.Detector.SCRFD else build_yunet
     encode = codes_by(load_model(model, device="auto", offline=offline)) if latents else None
     with (
-        closing(build_mesh(files["face-mesh"])) as landmarker,
+        closing(build_mesh(files["face-mesh"], with_expression=True)) as landmarker,
         show_progress(progress, title="Measuring") as show,
     ):
         found = measure_video(

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from megafs_video.cli import media, people
 from megafs_video.cli import options as words
 from megafs_video.cli.fetching import fetch_missing
 from megafs_video.cli.progress import ProgressKind
@@ -20,7 +21,6 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 def preview(
     source: words.SourceArgument,
-    target: words.TargetArgument,
     at: Annotated[
         list[str],
         typer.Option(
@@ -30,6 +30,7 @@ def preview(
             "several times with commas between.",
         ),
     ],
+    target: words.LastTargetArgument = None,
     output: Annotated[
         Path,
         typer.Option(
@@ -49,9 +50,11 @@ def preview(
             "result.",
         ),
     ] = False,
+    rate: media.RateOption = None,
     overwrite: words.OverwriteOption = False,
     face: words.FaceOption = "largest",
     reference: words.ReferenceOption = None,
+    map_: people.MapOption = None,
     source_face: words.SourceFaceOption = None,
     detector: words.DetectorOption = words.Detector.SCRFD,
     model: words.ModelOption = "mobile",
@@ -65,8 +68,14 @@ def preview(
 ) -> None:
     """Swap single frames of TARGET and write one picture for each time.
 
+    With --map, SOURCE is left out.
+
     A picture equals the frame that `swap --smooth off` makes at that time.
     """
+    sources = people.parse_map(map_ or ())
+    people.check_alone(sources, reference, source_face)
+    *first, target = people.shift_files((source, target), "SOURCE TARGET", sources)
+    pictures = [*first, *sources, *sources.values(), *filter(None, [reference])]
     times_seconds = parse_times(at)
     paths = picture_paths(output, times_seconds)
 
@@ -78,6 +87,7 @@ def preview(
     from megafs_video.video.landing import check_landing
     from megafs_video.video.picture import read_picture, write_picture
     from megafs_video.video.probe import probe
+    from megafs_video.video.sequence import footage_at
 
     chosen = SwapOptions(
         detector=detector.value,
@@ -87,12 +97,13 @@ def preview(
         offline=offline,
     )
     # What can be refused at once is refused before a model file is fetched.
-    check_times(probe(target), times_seconds)
+    footage = footage_at(target, rate)
+    check_times(probe(footage), times_seconds)
     for path in paths:
         check_landing(path, overwrite=overwrite)
-        if any(path.resolve() == given.resolve() for given in (source, target, reference) if given):
+        if any(path.resolve() == given.resolve() for given in (*pictures, target)):
             raise OutputError(f"{path} is one of the files to read; choose another name")
-    for picture in filter(None, (source, reference)):
+    for picture in pictures:
         read_picture(picture)
     kind = ProgressKind.NONE if quiet else ProgressKind.RICH
     check_choices(
@@ -104,8 +115,8 @@ def preview(
     )
     fetch_missing(model, chosen.detector, offline=offline, progress=kind)
     previews = preview_frames(
-        source,
-        target,
+        sources or first[0],
+        footage,
         times_seconds,
         model=model,
         options=chosen,

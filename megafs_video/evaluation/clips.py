@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from megafs_video.video.packets import sound_packets
 from megafs_video.video.picture import read_picture
 from megafs_video.video.probe import probe
 from megafs_video.video.read import read_frames
+
+S = TypeVar("S")
 
 # Rounding to the output's clock may move a frame by less than this; a frame lasts far longer.
 TOLERANCE_SECONDS = 1e-6
@@ -184,10 +187,24 @@ def find_face(
     near: Face | None = None,
 ) -> Face | None:
     """The largest face with its mesh, or the one whose middle is nearest to another's."""
+    return first_seen(pixels, detector, landmarker.refine, near=near)
+
+
+def first_seen(
+    pixels: UInt8Array,
+    detector: Detector,
+    see: Callable[[UInt8Array, Face], S | None],
+    *,
+    near: Face | None = None,
+) -> S | None:
+    """What ``see`` makes of the first face in which it sees anything.
+
+    Faces come the largest first, or by the distance of their middle from another's.
+    """
     for face in sorted(detector.detect(pixels), key=lambda face: _rank(face, near)):
-        refined = landmarker.refine(pixels, face)
-        if refined is not None:
-            return refined
+        seen = see(pixels, face)
+        if seen is not None:
+            return seen
     return None
 
 

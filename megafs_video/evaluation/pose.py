@@ -33,6 +33,16 @@ def turn_degrees(first: FloatArray, second: FloatArray) -> float:
     return float(np.degrees((_rotation(first).inv() * _rotation(second)).magnitude()))
 
 
+def turns_degrees(first: FloatArray, second: FloatArray) -> FloatArray:
+    """``turn_degrees`` of each pair in [T, 3, 3], [T]; NaN where one of the two is not known."""
+    check_shape("first", first, (None, 3, 3))
+    check_shape("second", second, first.shape)
+    turns = np.full(len(first), np.nan)
+    for index in np.flatnonzero(np.isfinite(first + second).all(axis=(1, 2))):
+        turns[index] = turn_degrees(first[index], second[index])
+    return turns
+
+
 def _rotation(matrix: FloatArray) -> Any:
     check_shape("head_to_camera", matrix, (3, 3))
     return Rotation.from_matrix(matrix)

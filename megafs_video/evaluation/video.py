@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from megafs_video.errors import SourceFaceError, TargetFaceError, VideoError
-from megafs_video.evaluation.clips import find_face, photo_identities
+from megafs_video.evaluation.clips import first_seen, photo_identities
 from megafs_video.evaluation.identity import Recogniser, mean_pair_cosine
+from megafs_video.evaluation.portrait import Looker
+from megafs_video.evaluation.pose import turns_degrees
 from megafs_video.evaluation.stability import (
     accelerations,
     adjacent_cosines,
@@ -23,6 +26,7 @@ from megafs_video.evaluation.warping import warp_errors
 from megafs_video.faces.contract import Detector, Landmarker
 from megafs_video.faces.framing import shrink
 from megafs_video.faces.libraries import opencv
+from megafs_video.faces.mesh import Look
 from megafs_video.geometry import boxes
 from megafs_video.geometry.templates import (
     FACE_OVAL,
@@ -36,6 +40,11 @@ from megafs_video.video.read import read_frames
 
 Encode = Callable[[UInt8Array, Face], FloatArray]
 """The codes [L, D] of a face in a frame."""
+
+
+class PosedLandmarker(Landmarker, Looker, Protocol):
+    """Finds the mesh of a face and how the head is held: ``faces.mesh.Mesh``."""
+
 
 # Eyelids, and corners, middle and inner edge of the lips: what an expression moves.
 _FEATURES = (*LEFT_EYE, *RIGHT_EYE, *MOUTH_CORNERS, 0, 13, 14, 17, 78, 81, 178, 308, 311, 402)
@@ -77,7 +86,12 @@ class _Seen:
     """One clip's frame and the face in it."""
 
     pixels: UInt8Array  # [H, W, 3]
-    face: Face  # with its mesh
+    look: Look
+
+    @property
+    def face(self) -> Face:
+        """With its mesh."""
+        return self.look.face
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +100,7 @@ class _Row:
 
     identity: FloatArray  # [D]
     mesh_xy: FloatArray  # [478, 2]
+    head_to_camera: FloatArray  # [3, 3], a rotation
     colour: FloatArray  # [3], mean inside the target's face, levels
     codes: FloatArray  # [L, D], or [0, 0] if they are not measured
     warp_error: float  # from the frame before
@@ -96,7 +111,7 @@ def measure_video(
     target: Path,
     swapped: Path,
     detector: Detector,
-    landmarker: Landmarker,
+    landmarker: PosedLandmarker,
     recogniser: Recogniser,
     *,
     encode: Encode | None = None,
@@ -120,11 +135,11 @@ def measure_video(
     num_target_unfound = num_swapped_unfound = 0
     for before, after in _side_by_side(target, swapped, start_seconds, end_seconds):
         near = None if last is None else last[0].face
-        face = find_face(before.pixels, detector, landmarker, near=near)
-        copy = face and find_face(after.pixels, detector, landmarker, near=face)
-        num_target_unfound += face is None
-        num_swapped_unfound += face is not None and copy is None
-        now = (_Seen(before.pixels, face), _Seen(after.pixels, copy)) if face and copy else None
+        look = first_seen(before.pixels, detector, landmarker.look, near=near)
+        copy = look and first_seen(after.pixels, detector, landmarker.look, near=look.face)
+        num_target_unfound += look is None
+        num_swapped_unfound += look is not None and copy is None
+        now = (_Seen(before.pixels, look), _Seen(after.pixels, copy)) if look and copy else None
         if now and last and _is_same(last[0].face, now[0].face):
             rows.append(_measure(last, now, recogniser, encode))
         else:
@@ -191,6 +206,7 @@ def _measure(
         _Row(
             recogniser.embed(seen.pixels, seen.face),
             seen.face.landmarks_xy,
+            seen.look.head_to_camera,
             colour,
             encode(seen.pixels, seen.face) if encode else np.zeros((0, 0)),
             error,
@@ -245,6 +261,8 @@ def _figures(
     features_xy = [each[:, list(_FEATURES)] for each in meshes_xy]
     expressions = [expression_errors(features_xy[0], each) for each in features_xy]
     yield _figure("expression error", "part of their spread", *expressions)
+    heads = _both(rows, lambda row: row.head_to_camera)  # [T, 3, 3]
+    yield _figure("pose error", "degree", *(turns_degrees(heads[0], each) for each in heads))
     if has_codes:
         codes = _both(rows, lambda row: row.codes)  # [T, L, D]
         changes = [accelerations(each, seconds) for each in codes]

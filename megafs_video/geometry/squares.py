@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import atan2, cos, hypot, sin
+from math import atan2, cos, exp, hypot, log, remainder, sin, tau
 
 import numpy as np
 
@@ -67,3 +67,43 @@ class Square:
         center = turn.T @ middle / scale**2
         angle = atan2(turn[0, 1], turn[0, 0])
         return Square(float(center[0]), float(center[1]), crop_size / scale, angle)
+
+    def moved(self, motion: FloatArray) -> Square:
+        """Where a similarity [2, 3] of the frame carries it.
+
+        >>> Square(10.0, 0.0, 8.0, 0.0).moved(np.array([[0.0, -2.0, 1.0], [2.0, 0.0, 0.0]])).side
+        16.0
+        """
+        center_xy = motion @ np.array([self.center_x, self.center_y, 1.0])
+        grown, turned = hypot(motion[0, 0], motion[1, 0]), atan2(motion[1, 0], motion[0, 0])
+        return Square(
+            float(center_xy[0]), float(center_xy[1]), self.side * grown, self.angle + turned
+        )
+
+    def seen_from(self, anchor: Square) -> FloatArray:
+        """Where it lies for whoever rides on another: across and down, log of the size, angle.
+
+        The steps [2] are in sides of the anchor, the angle [1] is at most half a turn: all four
+        are 0 for the anchor itself, and change alike fast.
+        """
+        step = complex(self.center_x - anchor.center_x, self.center_y - anchor.center_y)
+        across = step * complex(cos(anchor.angle), -sin(anchor.angle)) / anchor.side
+        turn = remainder(self.angle - anchor.angle, tau)
+        return np.array([across.real, across.imag, log(self.side / anchor.side), turn])
+
+    @staticmethod
+    def placed(values: FloatArray, anchor: Square) -> Square:
+        """The square whose ``seen_from(anchor)`` gives the values [4].
+
+        >>> anchor = Square(10.0, 20.0, 99.0, 0.5)
+        >>> round(Square.placed(Square(0.0, 8.0, 50.0, 3.0).seen_from(anchor), anchor).center_y, 6)
+        8.0
+        """
+        across, down, log_side, turn = map(float, values)
+        step = complex(across, down) * complex(cos(anchor.angle), sin(anchor.angle)) * anchor.side
+        return Square(
+            anchor.center_x + step.real,
+            anchor.center_y + step.imag,
+            anchor.side * exp(log_side),
+            anchor.angle + turn,
+        )

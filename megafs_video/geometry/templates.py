@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import atan2, hypot
+from math import atan2, degrees, hypot
 
 import numpy as np
 
@@ -25,6 +25,10 @@ FACE_OVAL = (
     *(172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
 """The outline of the face from the top of the forehead, clockwise in the picture."""
+
+NOSE_TIP = 1
+FACE_SIDES = (234, 454)
+"""The outline beside the left and the right ear of the picture."""
 
 FFHQ_EYES_XY = np.array([[0.37, 0.47], [0.63, 0.47]])
 """The usual place of the two eyes in an FFHQ crop, as fractions of its side."""
@@ -62,6 +66,27 @@ def ffhq_square(
     return Square(
         float(center_xy[0]), float(center_xy[1]), 2 * half_side, atan2(across_y, across_x)
     )
+
+
+# How far the tip of the nose lies before the line between the sides of the face, as a part of
+# half that line. By the fit to MediaPipe's own head poses of 382 photographs, whose tangents
+# correlate with those of ``mesh_yaw_degrees`` by 0.995.
+_NOSE_LENGTH = 1.69
+
+
+def mesh_yaw_degrees(mesh_xy: FloatArray) -> float:
+    """How far a head is turned, -90 (to the left of the picture) to 90, from its mesh [478, 2].
+
+    In a head that turns by an angle a, the tip of the nose leaves the middle of the face's sides by
+    the sine of a, and the sides come together by its cosine.
+    """
+    check_shape("mesh_xy", mesh_xy, (NUM_MESH_POINTS, 2))
+    left_xy, right_xy = mesh_xy[FACE_SIDES[0]], mesh_xy[FACE_SIDES[1]]
+    across_xy = right_xy - left_xy
+    nose_xy = mesh_xy[NOSE_TIP] - (left_xy + right_xy) / 2
+    half_width = hypot(*across_xy) / 2
+    sideways = float(nose_xy @ across_xy) / (2 * half_width) if half_width > 0 else 0.0
+    return degrees(atan2(sideways / _NOSE_LENGTH, half_width))
 
 
 def mesh_square(mesh_xy: FloatArray) -> Square:

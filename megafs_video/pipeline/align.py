@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import atan2, cos, exp, log, sin
 from typing import Any
 
-import numpy as np
-
 from megafs_video.geometry.masks import convex_outline
-from megafs_video.geometry.similarity import transform_points
+from megafs_video.geometry.similarity import invert, transform_points
 from megafs_video.geometry.squares import Square
 from megafs_video.geometry.templates import FACE_OVAL, mesh_square
 from megafs_video.geometry.warps import warp
 from megafs_video.pipeline.profile import Profile
+from megafs_video.pipeline.ride import RidingFace, ride
 from megafs_video.pipeline.window import MAX_LOOKAHEAD_FRAMES, filtered, lookahead_frames
 from megafs_video.trajectories.filters import Filter, Sample
 from megafs_video.values import (
@@ -32,7 +30,8 @@ class Align:
     """Stage that cuts an FFHQ-aligned crop out for every face.
 
     Centre, log of the side, and angle of the crop, and the outline of the face, are smooth over
-    time within one track. Without a profile they are those of each frame alone, exactly.
+    time within one track, as seen from the head: a nod is followed however quick it is. Without
+    a profile they are those of each frame alone, exactly.
     """
 
     crop_size: int = 256  # pixels
@@ -56,85 +55,80 @@ class Align:
         if self.profile is None:
             for item in items:
                 meshes_xy = [tracked.face.landmarks_xy for tracked in item.faces]
-                yield self._cut(item, [(mesh_square(xy), _oval(xy)) for xy in meshes_xy])
+                yield self._cut(item, [(mesh_square(xy), oval(xy)) for xy in meshes_xy])
             return
-        for item, values_of_faces in filtered(
-            items,
-            _samples,
+        for riding, values_of_faces in filtered(
+            ride(items),
+            self._samples,
             _filters(self.profile),
             name="align",
             max_frames=self.max_lookahead_frames,
         ):
-            places = [(_square(place), oval.reshape(-1, 2)) for place, oval in values_of_faces]
-            yield self._cut(item, places)
+            places = [
+                self._place(face.anchor, *values)
+                for face, values in zip(riding.faces, values_of_faces, strict=True)
+            ]
+            faces = tuple(face.tracked for face in riding.faces)
+            yield self._cut(FrameFaces(riding.frame, faces), places)
+
+    def _samples(self, seconds: float, riding: RidingFace) -> Sequence[Sample]:
+        """Where the crop [4] and the oval [2 K] are, as seen from the anchor."""
+        oval_xy = oval(riding.tracked.face.landmarks_xy)
+        seen_xy = transform_points(oval_xy, riding.anchor.frame_to_crop(self.crop_size))
+        confidence = _confidence(riding.tracked.face)
+        return [
+            Sample(seconds, riding.square.seen_from(riding.anchor), confidence),
+            Sample(seconds, seen_xy.ravel(), confidence, unit=self.crop_size),
+        ]
+
+    def _place(
+        self, anchor: Square, place: FloatArray, seen_oval: FloatArray
+    ) -> tuple[Square, FloatArray]:
+        """The crop and the oval [K, 2] in the frame, of values taken by ``_samples``."""
+        anchor_to_frame = invert(anchor.frame_to_crop(self.crop_size))
+        oval_xy = transform_points(seen_oval.reshape(-1, 2), anchor_to_frame)
+        return Square.placed(place, anchor), oval_xy
 
     def _cut(
         self, item: FrameFaces[TrackedFace], places: Sequence[tuple[Square, FloatArray]]
     ) -> FrameFaces[AlignedCrop]:
         crops = tuple(
-            _cut_crop(
-                item.frame.pixels,
-                square,
-                oval_xy,
-                self.crop_size,
-                tracked.track_id,
-                _confidence(tracked.face),
-            )
+            cut_crop(item.frame.pixels, tracked, square, oval_xy, crop_size=self.crop_size)
             for tracked, (square, oval_xy) in zip(item.faces, places, strict=True)
         )
         return FrameFaces(item.frame, crops)
 
 
 def cut_crop(
-    pixels: UInt8Array, mesh_xy: FloatArray, square: Square, *, crop_size: int, track_id: int
-) -> AlignedCrop:
-    """The crop of a square, with the outline of the face [478, 2] in it."""
-    return _cut_crop(pixels, square, _oval(mesh_xy), crop_size, track_id, confidence=1.0)
-
-
-def _cut_crop(
     pixels: UInt8Array,
+    tracked: TrackedFace,
     square: Square,
     oval_xy: FloatArray,
+    *,
     crop_size: int,
-    track_id: int,
-    confidence: float,
 ) -> AlignedCrop:
+    """The crop of a square, with the outline [K, 2] of the face in it."""
     frame_to_crop = square.frame_to_crop(crop_size)
     crop = warp(pixels, frame_to_crop, crop_size)
     outline_xy = convex_outline(transform_points(oval_xy, frame_to_crop))
-    return AlignedCrop(track_id, crop, frame_to_crop, outline_xy, confidence)
+    return AlignedCrop(
+        tracked.track_id,
+        crop,
+        frame_to_crop,
+        outline_xy,
+        _confidence(tracked.face),
+        tracked.source_index,
+        tracked.opacity,
+    )
 
 
-def _oval(mesh_xy: FloatArray) -> FloatArray:
+def oval(mesh_xy: FloatArray) -> FloatArray:
     """The points [K, 2] of a mesh [478, 2] that run around the face."""
     return mesh_xy[list(FACE_OVAL)]
 
 
 def _filters(profile: Profile) -> tuple[Filter[Any], ...]:
     return (profile.place, profile.outline)
-
-
-def _samples(seconds: float, tracked: TrackedFace) -> Sequence[Sample]:
-    """Centre, log of the side, cosine and sine of the angle [5], and the oval [2 K]."""
-    square = mesh_square(tracked.face.landmarks_xy)
-    # An angle would have to be unwound where it passes half a turn.
-    angle = (cos(square.angle), sin(square.angle))
-    place = np.array([square.center_x, square.center_y, log(square.side), *angle])
-    # Moving by its own side, growing e-fold and turning by a radian are about as fast.
-    unit = np.array([square.side, square.side, 1.0, 1.0, 1.0])
-    oval = _oval(tracked.face.landmarks_xy).astype(np.float64).ravel()
-    confidence = _confidence(tracked.face)
-    return [
-        Sample(seconds, place, confidence, unit),
-        Sample(seconds, oval, confidence, square.side),
-    ]
-
-
-def _square(place: FloatArray) -> Square:
-    """The square that was taken apart by ``_samples``."""
-    center_x, center_y, log_side, cosine, sine = map(float, place)
-    return Square(center_x, center_y, exp(log_side), atan2(sine, cosine))
 
 
 def _confidence(face: Face) -> float:

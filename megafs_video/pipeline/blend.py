@@ -14,11 +14,11 @@ from megafs_video.geometry.similarity import (
     compose,
     invert,
     resize,
-    scale_of,
     transform_points,
 )
 from megafs_video.pipeline.colour import NUM_TERMS, UNCHANGED, match_light, place_terms
 from megafs_video.pipeline.profile import Profile
+from megafs_video.pipeline.steady import at_frame_scale
 from megafs_video.pipeline.window import MAX_LOOKAHEAD_FRAMES, filtered, lookahead_frames
 from megafs_video.trajectories.filters import Sample
 from megafs_video.values import FloatArray, FrameFaces, SwappedCrop, UInt8Array
@@ -116,7 +116,9 @@ def _place(pixels: UInt8Array, swapped: SwappedCrop) -> _Placed:
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,
     )  # [h, w]
-    picture, interpolation = _at_frame_scale(swapped)
+    picture = at_frame_scale(swapped).pixels
+    is_shrunk = picture.shape[0] < swapped.pixels.shape[0]
+    interpolation = cv2.INTER_LINEAR if is_shrunk else cv2.INTER_CUBIC
     crop_to_picture = resize(swapped.mask.shape[0], picture.shape[0])
     face = cv2.warpAffine(
         picture,
@@ -128,14 +130,15 @@ def _place(pixels: UInt8Array, swapped: SwappedCrop) -> _Placed:
 
     step = max(1, ceil(max(size) / _COMPARED_GRID))
     grid = np.s_[::step, ::step]
-    places = _places(swapped, np.arange(left, right, step), np.arange(top, bottom, step))
-    light_map = match_light(face[grid], region[grid], mask[grid], places)
+    x = np.arange(left, right, step).astype(np.float64)
+    y = np.arange(top, bottom, step).astype(np.float64)
+    light_map = match_light(face[grid], region[grid], mask[grid], _places(swapped, x, y))
     return _Placed(swapped, box, face, mask, light_map)
 
 
 def _places(swapped: SwappedCrop, x: FloatArray, y: FloatArray) -> FloatArray:
     """Places [H, W, 2] in the crop, -1 to 1, of a grid of pixels of the frame."""
-    in_frame = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float64)
+    in_frame = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     in_crop = transform_points(in_frame, swapped.frame_to_crop)
     half = swapped.mask.shape[0] / 2
     return np.asarray((in_crop + 0.5) / half - 1).reshape(len(y), len(x), 2)
@@ -167,31 +170,9 @@ def _drawn(item: FrameFaces[_Placed], light_maps: Sequence[FloatArray]) -> Frame
         region = pixels[top:bottom, left:right]  # [h, w, 3], a view
         face = _relit(placed, light_map)
         # Rounds (face · mask + region · (1 - mask)) / 1: where the mask is 0 the region stays.
-        mask = placed.mask
+        mask = placed.mask * np.float32(placed.swapped.opacity)
         pixels[top:bottom, left:right] = cv2.blendLinear(face, region, mask, 1.0 - mask)
     return FrameFaces(replace(item.frame, pixels=pixels), swapped)
-
-
-def _at_frame_scale(swapped: SwappedCrop) -> tuple[UInt8Array, int]:
-    """The picture no larger than the face is in the frame, and how to sample it from there.
-
-    Averaging over areas first: sampling a large picture sparsely would flicker.
-    """
-    shown_size = swapped.mask.shape[0] / scale_of(swapped.frame_to_crop)  # pixels of the frame
-    cv2 = opencv()
-    if shown_size >= swapped.pixels.shape[0]:
-        return swapped.pixels, cv2.INTER_CUBIC
-    side = max(1, round(shown_size))
-    picture = swapped.pixels
-    while picture.shape[0] >= 2 * side and picture.shape[0] % 2 == 0:
-        picture = _reduce(picture, picture.shape[0] // 2)  # ten times as fast as other factors
-    return _reduce(picture, side), cv2.INTER_LINEAR
-
-
-def _reduce(picture: UInt8Array, size: int) -> UInt8Array:
-    """The picture at ``size`` pixels, each the mean of the area it covers."""
-    cv2 = opencv()
-    return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _region(swapped: SwappedCrop, height: int, width: int) -> tuple[int, int, int, int]:

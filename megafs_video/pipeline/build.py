@@ -7,8 +7,10 @@ from typing import Any
 from megafs_video.geometry.masks import outline_mask
 from megafs_video.pipeline.align import Align
 from megafs_video.pipeline.blend import Blend
+from megafs_video.pipeline.bridge import Bridge
 from megafs_video.pipeline.detect import Detect
 from megafs_video.pipeline.encode import Encode
+from megafs_video.pipeline.fade import Fade
 from megafs_video.pipeline.generate import Generate
 from megafs_video.pipeline.options import SwapOptions
 from megafs_video.pipeline.prefetch import Prefetch
@@ -17,6 +19,7 @@ from megafs_video.pipeline.profile import PROFILES
 from megafs_video.pipeline.select import Select
 from megafs_video.pipeline.smooth import Smooth
 from megafs_video.pipeline.stage import Stage
+from megafs_video.pipeline.steady import Steady
 from megafs_video.pipeline.track import Track
 from megafs_video.pipeline.transfer import Transfer
 from megafs_video.values import AlignedCrop, FloatArray
@@ -39,8 +42,10 @@ def build_stages(cast: Cast, options: SwapOptions) -> list[Stage[Any, Any]]:
     return [
         Prefetch(QUEUE_FRAMES, "decode"),
         Detect(cast.finders.detector, cast.finders.landmarker),
-        Track(options.max_gap_frames, cast.finders.recognizer),
-        Select(cast.choice, cast.finders.recognizer, options.max_gap_frames),
+        Track(options.max_gap_seconds, cast.finders.recognizer),
+        Select(cast.choice, options.max_gap_seconds),
+        Bridge(options.max_gap_seconds, cast.finders.recognizer),
+        Fade(),
         Align(model.dims.crop_size, profile),
         Prefetch(QUEUE_FRAMES, "faces"),
         Encode(model, batch_size),
@@ -48,6 +53,7 @@ def build_stages(cast: Cast, options: SwapOptions) -> list[Stage[Any, Any]]:
         Smooth(profile),
         Generate(model, face_mask, batch_size),
         Prefetch(QUEUE_FRAMES, "swap"),
+        Steady(profile),
         Blend(profile),
     ]
 

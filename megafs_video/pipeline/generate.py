@@ -43,6 +43,13 @@ class Generate:
             self.model.generate(Latents(latents.constant.to(device), latents.styles.to(device)))
         )  # [N, R, R, 3]
         return [
-            SwappedCrop(face.track_id, picture, self.mask(face.crop), face.crop.frame_to_crop)
+            SwappedCrop(
+                face.track_id,
+                picture,
+                self.mask(face.crop),
+                face.crop.frame_to_crop,
+                face.crop.source_index,
+                face.crop.opacity,
+            )
             for face, picture in zip(faces, pictures, strict=True)
         ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from megafs_video.pipeline.profile import PROFILES
 from megafs_video.pipeline.select import FaceChoice
+from megafs_video.pipeline.track import MAX_GAP_SECONDS
 from megafs_video.video.codec import Quality
 from megafs_video.video.probe import check_time_range
 
@@ -34,7 +35,7 @@ class SwapOptions:
     batch_size: int | None = None  # faces a network takes at once; None: 1 on a CPU, else 8
     overwrite: bool = False  # replace an output that exists
     offline: bool = False  # never fetch a model file
-    max_gap_frames: int = 10  # a face that is lost for so long keeps its track
+    max_gap_seconds: float = MAX_GAP_SECONDS  # a face that is lost no longer is bridged; 0 to 1
     resume: bool | None = None  # whether a run that is killed can go on; None: if over a minute
 
     def __post_init__(self) -> None:
@@ -45,9 +46,10 @@ class SwapOptions:
             raise ValueError(f"SwapOptions.source_face is {self.source_face}, wanted 0 or more")
         if self.batch_size is not None and self.batch_size < 1:
             raise ValueError(f"SwapOptions.batch_size is {self.batch_size}, wanted at least 1")
-        if self.max_gap_frames < 0:
+        # Frames wait in memory for a face to come back.
+        if not 0 <= self.max_gap_seconds <= 1:
             raise ValueError(
-                f"SwapOptions.max_gap_frames is {self.max_gap_frames}, wanted 0 or more"
+                f"SwapOptions.max_gap_seconds is {self.max_gap_seconds}, wanted 0 to 1"
             )
         check_time_range(self.start_seconds, self.end_seconds)
 

@@ -17,13 +17,16 @@ from megafs_video.pipeline.options import SwapOptions
 from megafs_video.pipeline.select import FaceChoice
 from megafs_video.pipeline.source import align_source, choose_source
 from megafs_video.pixels import to_device
-from megafs_video.values import AlignedCrop, Latents, UInt8Array, check_pixels
+from megafs_video.values import AlignedCrop, FloatArray, Latents, UInt8Array, check_pixels
 from megafs_video.video.picture import read_picture
 from megafs_video.weights.fetch import ensure
 from megafs_video.weights.table import find
 
 Source = Path | str | UInt8Array
 """A picture: a file, or pixels uint8 [H, W, 3] RGB."""
+
+SourceMap = Mapping[str, Source] | Mapping[Path, Source]
+"""Several people, each with a source: pictures of people of the target, and what each is given."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Finders:
 
     detector: Detector
     landmarker: Landmarker
-    recognizer: Recognizer | None = None  # None: tracks go by place, and no reference is possible
+    recognizer: Recognizer
     hashes: Mapping[str, str] = field(default_factory=dict)  # sha256 of each weight file, by name
 
 
@@ -43,13 +46,14 @@ class Cast:
     model: FaceModel
     finders: Finders
     choice: FaceChoice  # of the target's faces
-    source: AlignedCrop
-    source_latents: Latents  # N = 1, encoded once
+    sources: tuple[AlignedCrop, ...]  # one, or one for each person that was named
+    source_latents: tuple[Latents, ...]  # N = 1 each, encoded once
+    names: tuple[str, ...] = ()  # of the pictures of the people who were named
 
 
 @contextmanager
 def prepared(
-    source: Source,
+    source: Source | SourceMap,
     options: SwapOptions,
     *,
     model: FaceModel | str | Path = "mobile",
@@ -66,8 +70,8 @@ def prepared(
     loaded by name. What is cheap to refuse is refused first: pictures are read before any model
     is loaded.
     """
-    pixels = _pixels(source)
-    reference_pixels = None if options.reference is None else read_picture(options.reference)
+    people, sources = _people(source, options)
+    people_pixels, source_pixels = [*map(_pixels, people)], [*map(_pixels, sources)]
     if isinstance(model, (str, Path)):
         # Not for those who bring their own.
         from megafs_video.model import load_model
@@ -84,17 +88,39 @@ def prepared(
     else:
         loaded = model
     with _finders(options) if finders is None else _kept(finders) as found:
-        crop = align_source(
-            pixels,
-            found.detector,
-            found.landmarker,
-            source_face=options.source_face,
-            crop_size=loaded.dims.crop_size,
-            name=_name(source),
+        crops = tuple(
+            align_source(
+                pixels,
+                found.detector,
+                found.landmarker,
+                source_face=options.source_face,
+                crop_size=loaded.dims.crop_size,
+                name=_name(each),
+                may_choose=len(sources) == 1,
+            )
+            for each, pixels in zip(sources, source_pixels, strict=True)
         )
-        choice = _choice(options, reference_pixels, found)
-        latents = loaded.encode(to_device([crop.pixels], loaded.device))
-        yield Cast(loaded, found, choice, crop, latents)
+        identities = tuple(
+            _identity(pixels, f"the picture {path} of a person to swap", found)
+            for path, pixels in zip(people, people_pixels, strict=True)
+        )
+        choice = (
+            FaceChoice("people", people=identities) if people else FaceChoice.parse(options.face)
+        )
+        latents = tuple(loaded.encode(to_device([crop.pixels], loaded.device)) for crop in crops)
+        yield Cast(loaded, found, choice, crops, latents, tuple(map(str, people)))
+
+
+def _people(source: Source | SourceMap, options: SwapOptions) -> tuple[list[Path], list[Source]]:
+    """Pictures of the people to swap, none for whomever ``face`` says, and a source for each."""
+    if not isinstance(source, Mapping):
+        return [options.reference] if options.reference is not None else [], [source]
+    if not source or options.reference is not None or options.source_face is not None:
+        raise ValueError(
+            "a mapping of people to sources wants at least one, and neither reference nor "
+            "source_face: it says who is swapped, and each source shows one face"
+        )
+    return [Path(person) for person in source], list(source.values())
 
 
 def _pixels(source: Source) -> UInt8Array:
@@ -131,19 +157,9 @@ def _kept(finders: Finders) -> Iterator[Finders]:
     yield finders
 
 
-def _choice(
-    options: SwapOptions, reference_pixels: UInt8Array | None, finders: Finders
-) -> FaceChoice:
-    if reference_pixels is None:
-        return FaceChoice.parse(options.face)
-    if finders.recognizer is None:
-        raise ValueError("Finders.recognizer is None, but a reference was given")
+def _identity(pixels: UInt8Array, name: str, finders: Finders) -> FloatArray:
+    """Who the one face of a picture is, [D]; SourceFaceError if there is not just one."""
     face = choose_source(
-        reference_pixels,
-        finders.detector,
-        finders.landmarker,
-        source_face=None,
-        name=f"the reference {options.reference}",
-        may_choose=False,
+        pixels, finders.detector, finders.landmarker, source_face=None, name=name, may_choose=False
     )
-    return FaceChoice("reference", reference=finders.recognizer.embed(reference_pixels, face))
+    return finders.recognizer.embed(pixels, face)

@@ -17,12 +17,13 @@ from megafs_video.pipeline.contract import FaceModel
 from megafs_video.pipeline.generate import Generate
 from megafs_video.pipeline.options import SwapOptions
 from megafs_video.pipeline.prefetch import close
-from megafs_video.pipeline.prepare import Finders, Source, prepared
+from megafs_video.pipeline.prepare import Finders, Source, SourceMap, prepared
 from megafs_video.pipeline.stage import Stage
 from megafs_video.values import AlignedCrop, Frame, FrameFaces, SwappedCrop, UInt8Array
 from megafs_video.video.planes import shown_pixels
 from megafs_video.video.probe import VideoInfo, probe
 from megafs_video.video.sample import frames_at
+from megafs_video.video.sequence import Footage, as_footage
 
 _DEFAULTS = SwapOptions()
 
@@ -32,11 +33,16 @@ class Preview:
     """One frame and every step on its way; ``crops`` and ``swaps`` are empty without a face."""
 
     time_seconds: float  # that was asked for
-    source: UInt8Array  # [S, S, 3], the source's aligned crop
+    sources: tuple[UInt8Array, ...]  # [S, S, 3] each, aligned; a crop says which it is given
     target: Frame  # as it is on screen at that time
     crops: tuple[AlignedCrop, ...]  # what the encoder saw of each face
     swaps: tuple[SwappedCrop, ...]  # what the generator drew, and the mask
     blended: UInt8Array  # [H, W, 3], the frame that ``swap_video`` would write
+
+    @property
+    def source(self) -> UInt8Array:
+        """The first source, which is the only one unless several people have one each."""
+        return self.sources[0]
 
     @property
     def seconds(self) -> float:
@@ -45,8 +51,8 @@ class Preview:
 
 
 def preview_frames(
-    source: Source,
-    target: Path | str,
+    source: Source | SourceMap,
+    target: Footage | str,
     times_seconds: Sequence[float],
     *,
     model: FaceModel | str | Path = "mobile",
@@ -67,8 +73,9 @@ def preview_frames(
     """
     keep_freed_memory()  # before decoders have threads
     options = replace(options, smooth="off")
-    check_times(probe(Path(target)), times_seconds)
-    frames = frames_at(Path(target), times_seconds)
+    footage = as_footage(target)
+    check_times(probe(footage), times_seconds)
+    frames = frames_at(footage, times_seconds)
     try:
         # A time outside the clip, or a file that is none, is said before a model is loaded.
         first = next(frames, None)
@@ -86,9 +93,10 @@ def preview_frames(
             threads=threads,
         ) as cast:
             stages = build_stages(cast, options)
+            sources = tuple(crop.pixels for crop in cast.sources)
             all_frames = chain_iterables([first], frames)
             for time_seconds, frame in zip(times_seconds, all_frames, strict=True):
-                yield _preview(time_seconds, frame, cast.source.pixels, trace(stages, frame))
+                yield _preview(time_seconds, frame, sources, trace(stages, frame))
     finally:
         close(frames)
 
@@ -106,14 +114,17 @@ def check_times(info: VideoInfo, times_seconds: Sequence[float]) -> None:
 
 
 def _preview(
-    time_seconds: float, frame: Frame, source: UInt8Array, passed: dict[type, Any]
+    time_seconds: float,
+    frame: Frame,
+    sources: tuple[UInt8Array, ...],
+    passed: dict[type, Any],
 ) -> Preview:
     crops: FrameFaces[AlignedCrop] = passed[Align]
     swaps: FrameFaces[SwappedCrop] = passed[Generate]
     blended: FrameFaces[SwappedCrop] = passed[Blend]
     return Preview(
         time_seconds=time_seconds,
-        source=source,
+        sources=sources,
         target=frame,
         crops=crops.faces,
         swaps=swaps.faces,

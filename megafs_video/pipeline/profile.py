@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any
 
+from megafs_video.trajectories.adaptive import Adaptive
 from megafs_video.trajectories.euro import OneEuro
 from megafs_video.trajectories.filters import Filter
 from megafs_video.trajectories.fits import Gaussian, SavitzkyGolay
@@ -17,40 +18,40 @@ from megafs_video.trajectories.kalman import Kalman
 class Profile:
     """One filter for each: what carries speech and blinks must hardly be touched."""
 
-    place: Filter[Any]  # of the crop: centre, log of the side, rotation
-    outline: Filter[Any]  # of the face, which is the mask: jaws move as speech does
-    constant: Filter[Any]  # C: the layout of the 4 px map
-    coarse: Filter[Any]  # codes of the 4 and 8 px layers: pose, shape of the head
-    middle: Filter[Any]  # codes of the 16, 32 and 64 px layers: identity, mouth, eyelids
-    fine: Filter[Any]  # codes from 128 px on: colour, light, texture
+    place: Filter[Any]  # of the crop, as seen from the head: centre, log of the side, rotation
+    outline: Filter[Any]  # of the face, as seen from the head, which is the mask
+    constant: Filter[Any]  # C, the 4 px map: nearly all of pose, lips and eyelids
+    coarse: Filter[Any]  # codes of the 4 and 8 px layers: a little of all that moves
+    middle: Filter[Any]  # codes of the 16 and 32 px layers: lips and lids, and some identity
+    fine: Filter[Any]  # codes from 64 px on: identity, colour, texture, and nothing that moves
     colour: Filter[Any]  # the map that gives the swapped face the target's colours
+    # Memory of each point of the skin, as it moves with the face.
+    texture_seconds: float = field(default=0.2, kw_only=True)
 
 
 # Gain for a tone at 2, 5 and 8 Hz (speech is 2 to 7 Hz) and what is left of white noise, at 30
-# frames a second: .99, .67, .06 and 58 %; .92, .58, .25 and 53 %; .50, .01, .00 and 32 %.
-# The radius is just above 3 (or 6) frames of 29.97 frames a second.
-_SPEECH = SavitzkyGolay(radius_seconds=0.11, order=2)
-_POSE = Gaussian(sigma_seconds=1 / 30, radius_seconds=0.11)
-_COLOUR = Gaussian(sigma_seconds=1 / 10, radius_seconds=0.21)
-# For 60 frames of a man who nods as he speaks: a crop smoothed by _STEADY leaves his head by up to
-# 10 pixels of 255, by _POSE up to 5. Landmarks of the swapped face then accelerate by 2.1 and 2.6
-# (the input's by 5.5, unsmoothed ones by 4.8), and its E_warp is 2.5e-3 and 1.9e-3 (1.3e-3).
+# frames a second: 1.0, .98, .77 and 75 %; .71, .11, .01 and 38 %; .29, .01, .01 and 28 %. Radii
+# are just above 3, 5 and 8 frames of 29.97 frames a second.
+_SPEECH = SavitzkyGolay(radius_seconds=0.121, order=4)
 _STEADY = Gaussian(sigma_seconds=1 / 15, radius_seconds=0.17)
+_CALM = Gaussian(sigma_seconds=0.13, radius_seconds=0.27)
+# As calm as the second while only noise moves, and as quick as the first when a face does.
+_POSE = Adaptive(_SPEECH, _STEADY)
+# Nobody becomes somebody else within a shot: a memory of seconds, and a look ahead of 8 frames.
+_IDENTITY = Kalman(half_gain_hz=0.15, lag_seconds=0.27)
 
-# Three patches of skin in 75 frames of a man who speaks, mean second difference of their levels:
-# 1.40 with the colour map of each frame alone, 1.18 with _SPEECH, 1.07 with _POSE, 1.02 with
-# _STEADY. A map that is smoothed longer lags behind light that really changes.
+# Chosen by measurement: docs/smoothing.md.
 _MEASURED = {
-    "light": Profile(_POSE, _SPEECH, _SPEECH, _SPEECH, _SPEECH, _POSE, _POSE),
-    "strong": Profile(_STEADY, _SPEECH, _SPEECH, _POSE, _SPEECH, _COLOUR, _STEADY),
+    "light": Profile(_CALM, _STEADY, _SPEECH, _POSE, _SPEECH, _IDENTITY, _CALM),
+    "strong": Profile(_CALM, _STEADY, _SPEECH, _POSE, _POSE, _IDENTITY, _CALM, texture_seconds=0.4),
 }
 
 _HALF_GAINS_HZ = {
     #         place, outline, constant, coarse, middle, fine, colour
-    "light": (5.6, 5.7, 5.7, 5.7, 5.7, 5.6, 5.6),
-    "strong": (2.8, 5.7, 5.7, 5.6, 5.7, 1.9, 2.8),
+    "light": (1.4, 2.8, 8.8, 5.6, 8.8, 1.4, 1.4),
+    "strong": (1.4, 2.8, 8.8, 5.6, 5.6, 1.4, 1.4),
 }
-"""The tones that ``_MEASURED`` halves; a filter by name is made to halve the same."""
+"""The tones that a filter by name is made to halve."""
 
 
 def _gaussian(half_gain_hz: float) -> Gaussian:

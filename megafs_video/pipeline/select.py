@@ -1,15 +1,15 @@
-"""Select: which of the tracked faces are swapped; the others go no further."""
+"""Select: which of the tracked faces are swapped, and by which source; the others go no further."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
-from megafs_video.faces.contract import Recognizer
+from megafs_video.pipeline.track import MAX_GAP_SECONDS
 from megafs_video.values import FloatArray, FrameFaces, TrackedFace, check_shape
 
 MIN_COSINE = 0.3
@@ -17,7 +17,8 @@ MIN_COSINE = 0.3
 photographs: 99 % of the pairs of strangers below 0.17 and the most alike at 0.25; frames of one
 person in one clip at 0.52 or more."""
 
-# A track is judged by its first frames, all seen before any of them is let through.
+# A track is judged by its first frames, all seen before any of them is let through. What is in
+# one of them only is no person to be counted.
 _FRAMES_TO_JUDGE = 5
 
 
@@ -25,17 +26,17 @@ _FRAMES_TO_JUDGE = 5
 class FaceChoice:
     """Which faces of the target are swapped."""
 
-    mode: Literal["largest", "all", "index", "reference"] = "largest"
-    index: int = 0  # for "index": 0 is the leftmost face in the first frame of a shot
-    reference: FloatArray | None = None  # for "reference": identity [512] of length 1
+    mode: Literal["largest", "all", "index", "people"] = "largest"
+    index: int = 0  # for "index": 0 is the leftmost face in the first frame that has one
+    people: tuple[FloatArray, ...] = ()  # for "people": identities [D] of length 1, a source each
 
     def __post_init__(self) -> None:
         if self.index < 0:
             raise ValueError(f"FaceChoice.index is {self.index}, wanted 0 or more")
-        if (self.mode == "reference") != (self.reference is not None):
-            raise ValueError("FaceChoice.reference and its mode go together")
-        if self.reference is not None:
-            check_shape("FaceChoice.reference", self.reference, (None,))
+        if (self.mode == "people") != bool(self.people):
+            raise ValueError("FaceChoice.people and its mode go together")
+        for identity in self.people:
+            check_shape("an identity of FaceChoice.people", identity, (None,))
 
     @staticmethod
     def parse(text: str) -> FaceChoice:
@@ -53,152 +54,151 @@ class FaceChoice:
         raise ValueError(f"no such choice of a face: {text!r}; wanted largest, all or a number")
 
 
+@dataclass(frozen=True)
+class _Glimpse:
+    """The faces of a frame that waits to be judged; the frame is not needed for that."""
+
+    faces: tuple[TrackedFace, ...]
+    shot_index: int
+    seconds: float
+
+
+@dataclass
+class _Role:
+    """What is known of a track."""
+
+    identity: FloatArray  # [D] of length 1, as of the newest frame
+    seconds: float  # when it was seen last
+    person: int | None = None  # whose it is; once known, it stays
+    names_person: bool = False  # whether the person was first seen here
+
+
+@dataclass
+class _Casting:
+    """Whose each track is, as of a frame."""
+
+    people: list[FloatArray]  # identities [D] of length 1
+    max_people: int  # newcomers are taken in until there are so many; 0: none ever
+    roles: dict[int, _Role] = field(default_factory=dict)  # by the number of the track
+    waiting: deque[_Glimpse] = field(default_factory=deque)
+
+    def look(self, item: FrameFaces[TrackedFace]) -> None:
+        """Learn who is in the newest frame."""
+        seconds = item.frame.seconds
+        self.waiting.append(_Glimpse(item.faces, item.shot_index, seconds))
+        for tracked in item.faces:
+            if tracked.identity is None:
+                raise ValueError("people are told apart by identity: give Track a recognizer")
+            role = self.roles.setdefault(tracked.track_id, _Role(tracked.identity, seconds))
+            role.identity, role.seconds = tracked.identity, seconds
+            if role.names_person and role.person is not None:
+                self.people[role.person] = tracked.identity
+
+    def judge(
+        self, order: Callable[[TrackedFace], float], min_cosine: float
+    ) -> Mapping[int, int | None]:
+        """Whose each track of the oldest frame that waits is, newcomers being taken in in order."""
+        num_frames = sum(each.shot_index == self.waiting[0].shot_index for each in self.waiting)
+        num_seen = Counter(face.track_id for each in self.waiting for face in each.faces)
+        faces = self.waiting.popleft().faces
+        for tracked in sorted(faces, key=order):
+            role = self.roles[tracked.track_id]
+            if role.person is not None:
+                continue
+            role.person = self._person(role.identity, faces, min_cosine)
+            is_there = num_seen[tracked.track_id] >= min(2, num_frames)
+            if role.person is None and is_there and len(self.people) < self.max_people:
+                role.person, role.names_person = len(self.people), True
+                self.people.append(role.identity)
+        return {tracked.track_id: self.roles[tracked.track_id].person for tracked in faces}
+
+    def _person(
+        self, identity: FloatArray, faces: Sequence[TrackedFace], min_cosine: float
+    ) -> int | None:
+        """The most alike of the people who are known, if alike enough."""
+        # Of people who are counted, none is twice in a frame; of people whose pictures were
+        # given, a mirror may show one again.
+        others = {self.roles[face.track_id].person for face in faces if self.max_people}
+        free = [number for number in range(len(self.people)) if number not in others]
+        cosines = [float(self.people[number] @ identity) for number in free]
+        if not free or max(cosines) < min_cosine:
+            return None
+        return free[int(np.argmax(cosines))]
+
+    def forget(self, max_gap_seconds: float) -> None:
+        """Forget tracks that are over for every frame that waits."""
+        if self.waiting:
+            over_seconds = self.waiting[0].seconds - max_gap_seconds - 1e-6
+            self.roles = {i: role for i, role in self.roles.items() if role.seconds >= over_seconds}
+
+
 @dataclass(frozen=True, eq=False)
 class Select:
-    """Stage that keeps the chosen faces of each frame.
+    """Stage that keeps the chosen faces of each frame, each with the source it is given.
 
-    - ``largest``: the largest face of a shot's first frame that has one. It stays chosen while
-      it is tracked; it is replaced when it was away for more than ``max_gap_frames`` frames.
-    - ``all``: every face.
-    - ``index``: faces are counted from left to right in the first frame of a shot that has one;
-      a face that comes later gets the lowest number that is free, which it is when its owner was
-      away for more than ``max_gap_frames`` frames.
-    - ``reference``: every track whose first five frames show the person of the reference. It is
-      decided once, before the first of them passes, so a face never flips.
+    A choice is one of people: it holds for a whole track and, by identity, for the tracks of the
+    same person behind cuts and after an absence.
 
-    A shot begins when none of the visible faces was seen before, since a cut ends every track.
+    - ``largest``: the largest face of the first frame that has one.
+    - ``index``: people are counted in the order in which they come, those of one frame from left
+      to right.
+    - ``people``: those whose identities are given; each has the source of the same number.
+    - ``all``: every face, known or not.
+
+    A track is judged by the first five frames from its first, before that passes. One that is
+    nobody yet may become somebody when it is seen better, and never the other way round.
     """
 
     choice: FaceChoice
-    recognizer: Recognizer | None = None  # for the mode "reference"
-    max_gap_frames: int = 10
+    max_gap_seconds: float = MAX_GAP_SECONDS
     min_cosine: float = MIN_COSINE
-
-    def __post_init__(self) -> None:
-        if self.choice.mode == "reference" and self.recognizer is None:
-            raise ValueError("Select needs a recognizer to find the person of the reference")
-        if self.max_gap_frames < 0:
-            raise ValueError(f"max_gap_frames is {self.max_gap_frames}, wanted 0 or more")
 
     @property
     def lookahead(self) -> int:
         """Frames by which a person is judged."""
-        return _FRAMES_TO_JUDGE - 1 if self.choice.mode == "reference" else 0
+        return 0 if self.choice.mode == "all" else _FRAMES_TO_JUDGE - 1
 
     def __call__(
         self, items: Iterator[FrameFaces[TrackedFace]]
     ) -> Iterator[FrameFaces[TrackedFace]]:
         if self.choice.mode == "all":
             yield from items
-        elif self.choice.reference is not None and self.recognizer is not None:
-            yield from self._matching(items, self.choice.reference, self.recognizer)
-        else:
-            yield from self._numbered(items)
-
-    def _numbered(
-        self, items: Iterator[FrameFaces[TrackedFace]]
-    ) -> Iterator[FrameFaces[TrackedFace]]:
-        by_size = self.choice.mode == "largest"
-        wanted = 0 if by_size else self.choice.index
-        numbers = _Numbers(self.max_gap_frames, by_size)
-        for item in items:
-            numbers = item.frame.carried("select", numbers)
-            ordered = sorted(item.faces, key=_smallness if by_size else _place)
-            chosen_id = numbers.step([tracked.track_id for tracked in ordered]).get(wanted)
-            kept = tuple(tracked for tracked in item.faces if tracked.track_id == chosen_id)
-            yield FrameFaces(item.frame, kept)
-
-    def _matching(
-        self,
-        items: Iterator[FrameFaces[TrackedFace]],
-        reference: FloatArray,
-        recognizer: Recognizer,
-    ) -> Iterator[FrameFaces[TrackedFace]]:
+            return
+        max_people = 0 if self.choice.people else self.choice.index + 1
+        casting = _Casting(list(self.choice.people), max_people)
         waiting: deque[FrameFaces[TrackedFace]] = deque()
-        known = _Judgements()
-
-        def released() -> FrameFaces[TrackedFace]:
-            item = waiting.popleft()
-            kept = tuple(tracked for tracked in item.faces if known.matches[tracked.track_id])
-            return FrameFaces(item.frame, kept)
-
         for item in items:
-            known = item.frame.carried("select", known)
-            known.frame_index += 1
+            casting = item.frame.carried("select", casting)
+            casting.look(item)
             waiting.append(item)
-            for tracked in item.faces:
-                if tracked.track_id not in known.matches:
-                    first = _Unjudged(known.frame_index)
-                    identity = recognizer.embed(item.frame.pixels, tracked.face)
-                    known.unjudged.setdefault(tracked.track_id, first).identities.append(identity)
-            known.judge(reference, self.min_cosine, self.lookahead)
-            if len(waiting) > self.lookahead:
-                yield released()
-        known.judge(reference, self.min_cosine, 0)
-        while waiting:
-            yield released()
+            if len(casting.waiting) > self.lookahead:
+                yield from self._judged(waiting, casting)
+        while casting.waiting:
+            yield from self._judged(waiting, casting)
 
+    def _judged(
+        self, waiting: deque[FrameFaces[TrackedFace]], casting: _Casting
+    ) -> Iterator[FrameFaces[TrackedFace]]:
+        """The oldest frame that is to be judged; none if it came before a checkpoint."""
+        order = _smallness if self.choice.mode == "largest" else _place
+        is_here = len(waiting) == len(casting.waiting)
+        people = casting.judge(order, self.min_cosine)
+        casting.forget(self.max_gap_seconds)
+        if is_here:
+            yield self._kept(waiting.popleft(), people)
 
-@dataclass
-class _Unjudged:
-    """A track that has just begun."""
-
-    first_index: int  # of the frame that showed it first
-    identities: list[FloatArray] = field(default_factory=list)  # [512] each
-
-
-@dataclass
-class _Judgements:
-    """Which tracks are the reference's, as of a frame."""
-
-    frame_index: int = -1
-    unjudged: dict[int, _Unjudged] = field(default_factory=dict)  # by track
-    matches: dict[int, bool] = field(default_factory=dict)
-
-    def judge(self, reference: FloatArray, min_cosine: float, min_age_frames: int) -> None:
-        """Judge every track that began ``min_age_frames`` ago or earlier."""
-        for track_id, track in list(self.unjudged.items()):
-            if self.frame_index - track.first_index >= min_age_frames:
-                mean = np.mean(self.unjudged.pop(track_id).identities, axis=0)  # [512]
-                cosine = float(mean @ reference / np.linalg.norm(mean))
-                self.matches[track_id] = cosine >= min_cosine
-
-
-@dataclass
-class _Numbers:
-    """Numbers of the faces of a shot, in the order in which they came.
-
-    ``_recount_without_first``: when number 0 is gone for good, all visible faces count anew.
-    """
-
-    _max_gap_frames: int
-    _recount_without_first: bool
-    _owners: dict[int, int] = field(default_factory=dict)  # number -> track
-    _missing_frames: dict[int, int] = field(default_factory=dict)  # number -> frames since seen
-    _newest_id: int = -1
-
-    def step(self, visible_ids: list[int]) -> dict[int, int]:
-        """The track of each number, given the tracks of a frame in the order of counting."""
-        if visible_ids and min(visible_ids) > self._newest_id:
-            self._restart()
-        self._newest_id = max([self._newest_id, *visible_ids])
-        for number, owner in list(self._owners.items()):
-            away = 0 if owner in visible_ids else self._missing_frames[number] + 1
-            self._missing_frames[number] = away
-            if away > self._max_gap_frames:
-                del self._owners[number], self._missing_frames[number]
-        if self._recount_without_first and 0 not in self._owners:
-            self._restart()
-        for track_id in visible_ids:
-            if track_id not in self._owners.values():
-                number = next(n for n in range(len(self._owners) + 1) if n not in self._owners)
-                self._owners[number] = track_id
-                self._missing_frames[number] = 0
-        return self._owners
-
-    def _restart(self) -> None:
-        self._owners.clear()
-        self._missing_frames.clear()
+    def _kept(
+        self, item: FrameFaces[TrackedFace], people: Mapping[int, int | None]
+    ) -> FrameFaces[TrackedFace]:
+        """The frame with its chosen faces."""
+        kept = []
+        for tracked in item.faces:
+            person = people[tracked.track_id]
+            if person is not None and self.choice.people:
+                kept.append(replace(tracked, source_index=person))
+            elif person is not None and person == self.choice.index:
+                kept.append(tracked)
+        return replace(item, faces=tuple(kept))
 
 
 def _smallness(tracked: TrackedFace) -> float:

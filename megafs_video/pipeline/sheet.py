@@ -28,12 +28,14 @@ def sheet(preview: Preview) -> UInt8Array:
         which = f" {index + 1} of {num_faces}" if num_faces > 1 else ""
         crop, swap, mask = "aligned crop", "swap", "mask"
         crop_pixels = swap_pixels = mask_pixels = None
+        source_index = 0
         if num_faces:
+            source_index = preview.crops[index].source_index
             crop_pixels = preview.crops[index].pixels
             swap_pixels = preview.swaps[index].pixels
             mask_pixels = _grey(preview.swaps[index].mask)
         tiles += [
-            ("source", preview.source),
+            ("source", preview.sources[source_index]),
             (f"target at {preview.seconds:.3f} s", preview.target.pixels),
             (crop + which, crop_pixels),
             (swap + which, swap_pixels),

@@ -21,8 +21,8 @@ from megafs_video.trajectories.filters import Filter, Sample
 from megafs_video.values import EncodedFace, FrameFaces, Latents
 
 # Style code 0 drives the 4 px layer and then two codes drive each doubling of the size: codes
-# 3 to 8 drive the layers of 16, 32 and 64 px.
-_FIRST_MIDDLE, _FIRST_FINE = 3, 9
+# 3 to 6 drive the layers of 16 and 32 px.
+_FIRST_MIDDLE, _FIRST_FINE = 3, 7
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from megafs_video.errors import SeveralFacesError, SourceFaceError
 from megafs_video.faces.contract import Detector, Landmarker
 from megafs_video.faces.framing import moved, pad_by_half
 from megafs_video.geometry.templates import mesh_square
-from megafs_video.pipeline.align import cut_crop
+from megafs_video.pipeline.align import cut_crop, oval
 from megafs_video.pipeline.detect import find_faces
-from megafs_video.values import AlignedCrop, Face, UInt8Array
+from megafs_video.values import AlignedCrop, Face, TrackedFace, UInt8Array
 
 
 def align_source(
@@ -19,15 +19,24 @@ def align_source(
     source_face: int | None,
     crop_size: int,
     name: str = "the source picture",
+    may_choose: bool = True,
 ) -> AlignedCrop:
     """The FFHQ-aligned crop of the source's face, as track 0.
 
-    ``name`` is what messages call the picture. SourceFaceError when it has no face, or several
-    and ``source_face`` (0 is the leftmost) chooses none of them.
+    ``name`` is what messages call the picture, and ``may_choose`` as for ``choose_source``.
+    SourceFaceError when it has no face, or several and ``source_face`` (0 is the leftmost) chooses
+    none of them.
     """
-    face = choose_source(pixels, detector, landmarker, source_face=source_face, name=name)
-    square = mesh_square(face.landmarks_xy)
-    return cut_crop(pixels, face.landmarks_xy, square, crop_size=crop_size, track_id=0)
+    face = choose_source(
+        pixels,
+        detector,
+        landmarker,
+        source_face=source_face,
+        name=name,
+        may_choose=may_choose,
+    )
+    square, oval_xy = mesh_square(face.landmarks_xy), oval(face.landmarks_xy)
+    return cut_crop(pixels, TrackedFace(0, face), square, oval_xy, crop_size=crop_size)
 
 
 def choose_source(

@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
+from typing import BinaryIO
 
 import torch
 
@@ -16,13 +17,14 @@ from megafs_video.pipeline.build import build_stages
 from megafs_video.pipeline.contract import FaceModel
 from megafs_video.pipeline.identity import identity_of
 from megafs_video.pipeline.options import SwapOptions
-from megafs_video.pipeline.prepare import Cast, Finders, Source, prepared
+from megafs_video.pipeline.prepare import Cast, Finders, Source, SourceMap, prepared
 from megafs_video.pipeline.report import Progress, SwapReport, peak_memory_bytes
 from megafs_video.pipeline.stage import StageClock, chain
 from megafs_video.pipeline.work import Work, forget, opened_work
 from megafs_video.values import FrameFaces, SwappedCrop
 from megafs_video.video.probe import VideoInfo, probe
 from megafs_video.video.read import ReadLog, read_frames
+from megafs_video.video.sequence import Footage, as_footage
 from megafs_video.video.still import StillWriter, is_still
 from megafs_video.video.write import VideoWriter, Written, check_output
 
@@ -36,17 +38,19 @@ class _Count:
     frames: int = 0
     frames_without_face: int = 0
     track_ids: set[int] = field(default_factory=set)
+    source_indices: set[int] = field(default_factory=set)
 
     def add(self, item: FrameFaces[SwappedCrop]) -> None:
         self.frames += 1
         self.frames_without_face += not item.faces
         self.track_ids.update(face.track_id for face in item.faces)
+        self.source_indices.update(face.source_index for face in item.faces)
 
 
 def swap_video(
-    source: Source,
-    target: Path | str,
-    output: Path | str,
+    source: Source | SourceMap,
+    target: Footage | str,
+    output: Path | str | BinaryIO,
     *,
     model: FaceModel | str | Path = "mobile",
     options: SwapOptions = _DEFAULTS,
@@ -60,7 +64,11 @@ def swap_video(
 ) -> SwapReport:
     """Give a face of the video ``target`` the identity of ``source``, and write ``output``.
 
-    Frames, timestamps and sound are the target's. The output appears whole or not at all.
+    Frames, timestamps and sound are the target's. The output appears whole or not at all; a
+    stream, such as a pipe, gets Matroska as it comes, and cannot be taken up later.
+    ``source`` is a picture, or a mapping that gives several people of the target a source each:
+    ``{"anna.jpg": "x.jpg", "ben.jpg": "y.jpg"}``, pictures of Anna and Ben being the keys.
+    ``target`` may be a folder of numbered pictures, or a ``PictureSequence`` with a rate.
     ``model`` is a name or folder for ``load_model``, which gets ``swapper``, ``device``,
     ``precision``, ``engine`` and ``threads``, or a model that is loaded already. ``finders`` are
     loaded as the options say unless given. ``progress`` is called after every frame, in the
@@ -74,7 +82,8 @@ def swap_video(
     is said before it. An error that leaves something to go on with has a note that says so.
     """
     keep_freed_memory()  # before decoders have threads
-    target, output = Path(target), Path(output)
+    target = as_footage(target)
+    output = Path(output) if isinstance(output, str) else output
     started = perf_counter()
     info = probe(target)
     check_range(info, options)
@@ -101,10 +110,10 @@ def swap_video(
             )
         )
         work = None
-        if can_be_taken_up(info, output, options):
-            identity = identity_of(cast, source, target, options)
+        if isinstance(output, Path) and can_be_taken_up(info, output, options):
+            identity = identity_of(cast, source, target, options, swapper=swapper)
             work = opened.enter_context(opened_work(output, identity))
-        elif options.resume is False:
+        elif isinstance(output, Path) and options.resume is False:
             forget(output)
         preparation_seconds = perf_counter() - started
         return _swap(cast, info, output, options, work, preparation_seconds, progress)
@@ -113,7 +122,7 @@ def swap_video(
 def _swap(
     cast: Cast,
     info: VideoInfo,
-    output: Path,
+    output: Path | BinaryIO,
     options: SwapOptions,
     work: Work | None,
     preparation_seconds: float,
@@ -147,7 +156,7 @@ def _swap(
         if not count.track_ids:
             if work is not None:
                 work.clear()  # another time it would be the same
-            raise TargetFaceError(_no_face(info, options, count.frames))
+            raise TargetFaceError(_no_face(info, options, cast, count.frames))
         before_finish = perf_counter()
     clock.add("write", writing_seconds + perf_counter() - before_finish)
     return SwapReport(
@@ -168,7 +177,12 @@ def _swap(
             "engine": cast.model.engine,
             "threads": torch.get_num_threads(),
         },
-        notes=(*_earlier(earlier_frames), *_damage(log), *writer.notes),
+        notes=(
+            *_earlier(earlier_frames),
+            *_damage(log),
+            *_unseen(cast, count.source_indices),
+            *writer.notes,
+        ),
         earlier_frames=earlier_frames,
     )
 
@@ -184,9 +198,9 @@ def can_be_taken_up(info: VideoInfo, output: Path, options: SwapOptions) -> bool
 
 
 def _writer(
-    output: Path, info: VideoInfo, options: SwapOptions, work: Work | None
+    output: Path | BinaryIO, info: VideoInfo, options: SwapOptions, work: Work | None
 ) -> VideoWriter | StillWriter:
-    if is_still(output):
+    if isinstance(output, Path) and is_still(output):
         return StillWriter(output, like=info.path, overwrite=options.overwrite)
     return VideoWriter(
         output,
@@ -232,10 +246,11 @@ def _range(
     return max(options.start_seconds or 0.0, start_seconds), end
 
 
-def _no_face(info: VideoInfo, options: SwapOptions, num_frames: int) -> str:
+def _no_face(info: VideoInfo, options: SwapOptions, cast: Cast, num_frames: int) -> str:
     wanted, advice = "a face", "try --detector yunet, or a clip where the face is larger"
-    if options.reference is not None:
-        wanted, advice = "the person of the reference", "use a clearer --reference, or --face all"
+    if cast.names:
+        wanted = f"the person of {' or of '.join(cast.names)}"
+        advice = "use clearer pictures for --reference or --map, or --face all"
     elif options.face.isdigit():
         wanted, advice = f"face {options.face}", "count from 0 at the left, or use --face all"
     return f"none of the {num_frames} frames of {info.path} shows {wanted}; {advice}"
@@ -243,6 +258,12 @@ def _no_face(info: VideoInfo, options: SwapOptions, num_frames: int) -> str:
 
 def _earlier(num_frames: int) -> tuple[str, ...]:
     return (f"{num_frames} frames were finished by an earlier run",) if num_frames else ()
+
+
+def _unseen(cast: Cast, source_indices: set[int]) -> tuple[str, ...]:
+    """Which of the people who were named never came, one sentence each."""
+    missing = [name for i, name in enumerate(cast.names) if i not in source_indices]
+    return tuple(f"no frame shows the person of {name}" for name in missing)
 
 
 def _damage(log: ReadLog) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from megafs_video.values import Face, FloatArray, FrameFaces, TrackedFace
 # that was hidden and looks like the one before is expected further off, the longer it was.
 _MIN_IOU = 0.2
 _MAX_MOVE = 0.5
-_MOVE_PER_MISSING_FRAME = 0.25
+_MOVE_PER_MISSING_SECOND = 7.5
 _IMPOSSIBLE = 1e6
 # Cosines of ArcFace (figures in ``select.py``): frames of one person in one clip are above 0.5,
 # and strangers below 0.17. A face that comes back and is less alike than this is somebody else.
@@ -28,12 +28,20 @@ _MAX_STRANGE = 0.17
 # What a difference of identity costs beside a move by a whole face: people who cross are near
 # each other's places and far from each other's looks.
 _IDENTITY_WEIGHT = 2.0
-# An identity is the mean of about so many frames, a speed of about two.
-_IDENTITY_FRAMES = 10
+# After so many looks it is known who a face is, and a face that is alone is only looked at once
+# in so many frames. An identity is the mean of about the last 50 looks.
+_SETTLING_FRAMES = 10
+_IDENTITY_FRAMES = 50
+# A face that was always in sight and is now a stranger in so many looks running is one: a cut or
+# a dissolve went unseen.
+_STRANGE_LOOKS = 3
+
+MAX_GAP_SECONDS = 0.3
+"""How long a face may be missed and still be the same track, unless somebody says otherwise."""
 
 
 @dataclass
-class _Track:
+class TrackState:
     """A face, where it was last seen, where it was going, and who it is."""
 
     track_id: int
@@ -41,13 +49,16 @@ class _Track:
     seconds: float
     identity: FloatArray | None  # [D], mean of vectors of length 1; None if nobody tells
     velocity_xy: FloatArray = field(default_factory=lambda: np.zeros(2))  # pixels a second
-    num_seen: int = 1
-    missing_frames: int = 0
+    num_seen: int = 1  # frames
+    num_looks: int = 1  # frames in which it was asked who it is
+    strange_looks: int = 0  # running, up to now
+    is_visible: bool = True  # in the last frame
 
     @property
     def is_settled(self) -> bool:
-        """Whether it was in the last frame and it is known well who it is."""
-        return self.missing_frames == 0 and self.num_seen >= _IDENTITY_FRAMES
+        """Whether it needs no look at it to be known who it is."""
+        is_due = self.num_seen % _SETTLING_FRAMES == 0 or self.strange_looks > 0
+        return self.is_visible and self.num_looks >= _SETTLING_FRAMES and not is_due
 
     def expected(self, seconds: float) -> Face:
         """The face where it would be by now if it went on evenly."""
@@ -61,40 +72,92 @@ class _Track:
         self.velocity_xy = (
             velocity_xy if self.num_seen == 1 else (self.velocity_xy + velocity_xy) / 2
         )
-        if self.identity is not None and identity is not None:
-            share = 1 / min(self.num_seen + 1, _IDENTITY_FRAMES)
-            self.identity = (1 - share) * self.identity + share * identity
-        self.face, self.seconds = face, seconds
+        self.face, self.seconds, self.is_visible = face, seconds, True
         self.num_seen += 1
-        self.missing_frames = 0
+        if self.identity is None or identity is None:
+            return
+        self.num_looks += 1
+        # What looks like somebody else tells nothing of who this is.
+        is_strange = float(self.identity @ identity) <= _MAX_STRANGE * np.linalg.norm(self.identity)
+        self.strange_looks = self.strange_looks + 1 if is_strange else 0
+        if not is_strange:
+            share = 1 / min(self.num_looks, _IDENTITY_FRAMES)
+            self.identity = (1 - share) * self.identity + share * identity
+
+    def tracked(self) -> TrackedFace:
+        """The face as it was seen last."""
+        identity = self.identity
+        return TrackedFace(
+            self.track_id,
+            self.face,
+            None if identity is None else identity / np.linalg.norm(identity),
+        )
 
 
 @dataclass
-class _Memory:
-    """What the stage knows after a frame."""
+class TrackerState:
+    """All that is known of a clip up to a frame."""
 
     cuts: CutFinder = field(default_factory=CutFinder)
-    tracks: list[_Track] = field(default_factory=list)
-    tracks_before_cut: list[_Track] = field(default_factory=list)
-    next_id: int = 0
+    tracks: list[TrackState] = field(default_factory=list)
+    tracks_before_cut: list[TrackState] = field(default_factory=list)
+    num_tracks: int = 0  # so far
+    num_shots: int = 1
+    shot_index: int = 0
+    shot_before_cut: int = 0
+
+    def change(self, change: Change) -> None:
+        """Begin a shot, or go back to the one before a flash."""
+        if change is Change.CUT:
+            self.tracks_before_cut, self.tracks = self.tracks, []
+            self.shot_before_cut, self.shot_index = self.shot_index, self.num_shots
+            self.num_shots += 1
+        elif change is Change.RETURN:
+            self.tracks, self.tracks_before_cut = self.tracks_before_cut, []
+            self.shot_index = self.shot_before_cut
+
+    def step(
+        self,
+        faces: Sequence[Face],
+        identities: Sequence[FloatArray | None],
+        seconds: float,
+        max_gap_seconds: float,
+    ) -> tuple[TrackedFace, ...]:
+        """The faces of the next frame of the shot, with the numbers of their tracks."""
+        self.tracks = [
+            track
+            for track in self.tracks
+            if track.is_visible or is_within(seconds - track.seconds, max_gap_seconds)
+        ]
+        found = _assign(self.tracks, faces, identities, seconds)
+        for track in self.tracks:
+            track.is_visible = False
+        for index, (face, identity) in enumerate(zip(faces, identities, strict=True)):
+            if index in found:
+                found[index].follow(face, seconds, identity)
+            else:
+                found[index] = TrackState(self.num_tracks, face, seconds, identity)
+                self.tracks.append(found[index])
+                self.num_tracks += 1
+        return tuple(found[index].tracked() for index in range(len(faces)))
 
 
 @dataclass(frozen=True)
 class Track:
-    """Stage that numbers faces; a number is never used twice in a clip.
+    """Stage that numbers faces and shots; a number is never used twice in a clip.
 
     Faces of one frame go to the tracks of the frames before so that place, expected by an even
-    motion, and identity fit best over all of them. A face that is not found for up to
-    ``max_gap_frames`` frames keeps its number when it comes back, unless it is somebody else's.
-    Without a recogniser place alone decides.
+    motion, and identity fit best over all of them. A face that comes back ``max_gap_seconds``
+    after it was last seen, or sooner, keeps its number, unless it is somebody else's. Without a
+    recogniser place alone decides.
     """
 
-    max_gap_frames: int = 10
+    max_gap_seconds: float = MAX_GAP_SECONDS
     recognizer: Recognizer | None = None
 
     def __post_init__(self) -> None:
-        if self.max_gap_frames < 0:
-            raise ValueError(f"max_gap_frames is {self.max_gap_frames}, wanted 0 or more")
+        if self.max_gap_seconds < 0:
+            raise ValueError(f"max_gap_seconds is {self.max_gap_seconds}, wanted 0 or more")
 
     @property
     def lookahead(self) -> int:
@@ -102,40 +165,16 @@ class Track:
         return 0
 
     def __call__(self, items: Iterator[FrameFaces[Face]]) -> Iterator[FrameFaces[TrackedFace]]:
-        known = _Memory()
+        state = TrackerState()
         for item in items:
-            known = item.frame.carried("track", known)
-            change = known.cuts.step(item.frame.pixels)
-            if change is Change.CUT:
-                known.tracks_before_cut, known.tracks = known.tracks, []
-            elif change is Change.RETURN:
-                known.tracks, known.tracks_before_cut = known.tracks_before_cut, []
-            tracks = known.tracks
-            seconds = item.frame.seconds
-            identities = self._identities(item, tracks)
-            found = _assign(tracks, item.faces, identities, seconds)
-            for track in tracks:
-                track.missing_frames += 1
-            for index, (face, identity) in enumerate(zip(item.faces, identities, strict=True)):
-                if index in found:
-                    found[index].follow(face, seconds, identity)
-                else:
-                    found[index] = _Track(known.next_id, face, seconds, identity)
-                    tracks.append(found[index])
-                    known.next_id += 1
-            known.tracks = [
-                track for track in tracks if track.missing_frames <= self.max_gap_frames
-            ]
-            yield FrameFaces(
-                item.frame,
-                tuple(
-                    TrackedFace(found[index].track_id, face)
-                    for index, face in enumerate(item.faces)
-                ),
-            )
+            state = item.frame.carried("track", state)
+            state.change(state.cuts.step(item.frame.pixels))
+            identities = self._identities(item, state.tracks)
+            faces = state.step(item.faces, identities, item.frame.seconds, self.max_gap_seconds)
+            yield FrameFaces(item.frame, faces, state.shot_index)
 
     def _identities(
-        self, item: FrameFaces[Face], tracks: Sequence[_Track]
+        self, item: FrameFaces[Face], tracks: Sequence[TrackState]
     ) -> list[FloatArray | None]:
         """Who each face is; None where that is not asked: it takes as long as finding faces."""
         is_alone = len(item.faces) == len(tracks) == 1 and tracks[0].is_settled
@@ -144,12 +183,17 @@ class Track:
         return [self.recognizer.embed(item.frame.pixels, face) for face in item.faces]
 
 
+def is_within(elapsed_seconds: float, max_gap_seconds: float) -> bool:
+    """Whether a gap is no longer than allowed, give or take how times are rounded."""
+    return elapsed_seconds <= max_gap_seconds + 1e-6
+
+
 def _assign(
-    tracks: Sequence[_Track],
+    tracks: Sequence[TrackState],
     faces: Sequence[Face],
     identities: Sequence[FloatArray | None],
     seconds: float,
-) -> dict[int, _Track]:
+) -> dict[int, TrackState]:
     """The track of each face that has one, by the face's index."""
     if not tracks or not faces:
         return {}
@@ -163,7 +207,7 @@ def _assign(
 
 
 def _costs(
-    tracks: Sequence[_Track],
+    tracks: Sequence[TrackState],
     faces: Sequence[Face],
     identities: Sequence[FloatArray | None],
     seconds: float,
@@ -178,17 +222,20 @@ def _costs(
     costs = (1.0 - overlaps) + moves
     cosines = _cosines(tracks, identities)
     if cosines is not None:
-        missing = np.array([[track.missing_frames] for track in tracks])  # [tracks, 1]
-        reach = _MAX_MOVE + _MOVE_PER_MISSING_FRAME * missing
+        missing_seconds = np.array(
+            [[0.0 if track.is_visible else seconds - track.seconds] for track in tracks]
+        )  # [tracks, 1]
+        reach = _MAX_MOVE + _MOVE_PER_MISSING_SECOND * missing_seconds
         possible |= (cosines >= _MIN_ALIKE) & (moves <= reach)
         # A face that was never out of sight is who it was, however it looks right now.
-        possible &= (cosines > _MAX_STRANGE) | (missing == 0)
+        is_sure = [[track.is_visible and track.strange_looks < _STRANGE_LOOKS] for track in tracks]
+        possible &= (cosines > _MAX_STRANGE) | np.array(is_sure)
         costs += _IDENTITY_WEIGHT * (1.0 - cosines)
     return np.where(possible, costs, _IMPOSSIBLE)
 
 
 def _cosines(
-    tracks: Sequence[_Track], identities: Sequence[FloatArray | None]
+    tracks: Sequence[TrackState], identities: Sequence[FloatArray | None]
 ) -> FloatArray | None:
     """How alike each track and each face are, [tracks, faces]; None if nobody tells."""
     means = [track.identity for track in tracks if track.identity is not None]

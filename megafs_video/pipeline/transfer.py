@@ -13,17 +13,16 @@ from megafs_video.values import EncodedFace, FrameFaces, Latents
 
 @dataclass(frozen=True)
 class Transfer:
-    """Stage that swaps the identity (paper §3.2); the source was encoded once."""
+    """Stage that swaps the identity (paper §3.2); each source was encoded once."""
 
     model: FaceModel
-    source_latents: Latents  # N = 1, on the model's device
+    source_latents: tuple[Latents, ...]  # N = 1 each, on the model's device; faces say which
     batch_size: int = 1  # faces that go through the network together
 
     def __post_init__(self) -> None:
-        if len(self.source_latents) != 1:
-            raise ValueError(
-                f"Transfer.source_latents holds {len(self.source_latents)} faces, wanted 1"
-            )
+        for source in self.source_latents:
+            if len(source) != 1:
+                raise ValueError(f"a source of Transfer holds {len(source)} faces, wanted 1")
 
     @property
     def lookahead(self) -> int:
@@ -36,12 +35,15 @@ class Transfer:
         return map_faces(items, self.batch_size, self._transfer)
 
     def _transfer(self, faces: Sequence[EncodedFace]) -> list[EncodedFace]:
-        target = Latents.concat([face.latents for face in faces])
+        swapped: dict[int, Latents] = {}  # by the place among the faces
+        for source_index in {face.crop.source_index for face in faces}:
+            places = [i for i, face in enumerate(faces) if face.crop.source_index == source_index]
+            target = Latents.concat([faces[i].latents for i in places])
+            found = self._swap(self.source_latents[source_index], target)
+            swapped.update((i, found[row : row + 1]) for row, i in enumerate(places))
+        return [replace(face, latents=swapped[i]) for i, face in enumerate(faces)]
+
+    def _swap(self, source: Latents, target: Latents) -> Latents:
         device = self.model.device
-        swapped = on_host(
-            self.model.transfer(
-                self.source_latents,
-                Latents(target.constant.to(device), target.styles.to(device)),
-            )
-        )
-        return [replace(face, latents=swapped[i : i + 1]) for i, face in enumerate(faces)]
+        on_device = Latents(target.constant.to(device), target.styles.to(device))
+        return on_host(self.model.transfer(source, on_device))

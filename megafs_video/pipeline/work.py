@@ -157,7 +157,7 @@ def _found(folder: Path, identity: Mapping[str, str]) -> Checkpoint | None:
         return None
     try:
         earlier: dict[str, str] = dict(json.loads((folder / _RUN).read_bytes()))
-        checkpoint = _read(path)
+        checkpoint = read_checkpoint(path)
         checkpoint.memory("read", Place)
     except (OSError, ValueError, TypeError, LookupError, safetensors.SafetensorError) as error:
         raise ResumeError(f"{path} is damaged; delete the folder to begin anew") from error
@@ -182,7 +182,8 @@ def _difference(name: str, before: str | None, now: str | None) -> str:
     return f"{name} was {before}, is {now}"
 
 
-def _read(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path) -> Checkpoint:
+    """A checkpoint as ``Work.save`` writes it; errors of reading come out as they are."""
     with safetensors.safe_open(path, "numpy") as file:
         trees = json.loads(file.metadata()["trees"])
         return Checkpoint(

@@ -45,11 +45,16 @@ class Gaussian:
         """A sample is all there is to know of it."""
         return sample
 
-    def estimate(self, states: Sequence[Sample], centre: int) -> FloatArray:
-        """The line's value at the centre."""
+    def weights(self, states: Sequence[Sample], centre: int) -> FloatArray:
+        """How much each sample [K] counts in the line's value at the centre."""
         offsets = _offsets(states, centre)
         bell = np.exp(-0.5 * np.square(offsets / self.sigma_seconds))
-        return fit_weights(offsets, bell, order=1) @ _values(states)
+        bell[np.abs(offsets) > self.radius_seconds] = 0.0  # if others look further
+        return fit_weights(offsets, bell, order=1)
+
+    def estimate(self, states: Sequence[Sample], centre: int) -> FloatArray:
+        """The line's value at the centre."""
+        return self.weights(states, centre) @ _values(states)
 
 
 @dataclass(frozen=True)
@@ -82,8 +87,8 @@ class SavitzkyGolay:
         """A sample is all there is to know of it."""
         return sample
 
-    def estimate(self, states: Sequence[Sample], centre: int) -> FloatArray:
-        """The polynomial's value at the centre."""
+    def weights(self, states: Sequence[Sample], centre: int) -> FloatArray:
+        """How much each sample [K] counts in the polynomial's value at the centre."""
         offsets = _offsets(states, centre)
         width = 2 * self.radius_seconds
         low, high = -self.radius_seconds, self.radius_seconds
@@ -92,8 +97,11 @@ class SavitzkyGolay:
         elif offsets[-1] < high:
             low, high = offsets[-1] - width, offsets[-1]
         inside = (low <= offsets) & (offsets <= high)
-        weights = fit_weights(offsets, inside.astype(np.float64), self.order)
-        return weights @ _values(states)
+        return fit_weights(offsets, inside.astype(np.float64), self.order)
+
+    def estimate(self, states: Sequence[Sample], centre: int) -> FloatArray:
+        """The polynomial's value at the centre."""
+        return self.weights(states, centre) @ _values(states)
 
 
 def fit_weights(offsets_seconds: FloatArray, shares: FloatArray, order: int) -> FloatArray:

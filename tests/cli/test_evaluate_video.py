@@ -40,7 +40,7 @@ def clips(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(fetch, "ensure", lambda names, **how: dict.fromkeys(names, folder))
     for module, name in ((scrfd, "build_scrfd"), (yunet, "build_yunet")):
         monkeypatch.setattr(module, name, lambda path: BrightDetector())
-    monkeypatch.setattr(mesh, "build_mesh", lambda path: FakeLandmarker())
+    monkeypatch.setattr(mesh, "build_mesh", lambda path, **how: FakeLandmarker())
     monkeypatch.setattr(identity, "build_sface", lambda path: Tint())
     monkeypatch.setattr(model, "load_model", lambda name, **how: FakeModel())
     return folder
@@ -54,7 +54,7 @@ def evaluate(folder: Path, *words: str, swapped: str = "swapped.mp4") -> Result:
 def test_a_table_has_a_row_for_each_figure(clips: Path) -> None:
     result = evaluate(clips)
     assert result.exit_code == 0, result.output
-    for name in ("TL identity", "TG identity", "warping error", "colour flicker"):
+    for name in ("TL identity", "TG identity", "warping error", "colour flicker", "pose error"):
         assert name in result.stdout
     assert "12 frames, 0 without a face" in result.stdout
     assert "latent acceleration" not in result.stdout

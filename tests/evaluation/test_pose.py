@@ -10,6 +10,7 @@ from megafs_video.evaluation.pose import (
     angle_differences_degrees,
     head_angles_degrees,
     turn_degrees,
+    turns_degrees,
 )
 from megafs_video.values import FloatArray
 
@@ -46,6 +47,16 @@ def test_the_whole_turn_is_one_angle_about_any_axis() -> None:
     assert turn_degrees(start, start) == pytest.approx(0, abs=1e-6)
 
 
+def test_a_clip_has_a_turn_a_frame_and_none_where_a_head_is_not_known() -> None:
+    heads = np.stack([turned(yaw, 0, 0) for yaw in (0, 10, 20)])
+    others = np.stack([turned(yaw, 0, 0) for yaw in (3, 10, -20)])
+    others[1] = np.nan
+    np.testing.assert_allclose(turns_degrees(heads, others), [3, np.nan, 40], atol=1e-9)
+    assert turns_degrees(heads[:0], heads[:0]).shape == (0,)
+
+
 def test_a_matrix_of_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match=r"head_to_camera has shape \[4, 4\], wanted \[3, 3\]"):
         turn_degrees(np.eye(4), np.eye(4))
+    with pytest.raises(ValueError, match=r"second has shape \[1, 3, 3\], wanted \[2, 3, 3\]"):
+        turns_degrees(np.zeros((2, 3, 3)), np.zeros((1, 3, 3)))

@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from megafs_video.errors import SourceFaceError, TargetFaceError, VideoError
 from megafs_video.evaluation.timelines import draw_plot, to_csv, to_json
 from megafs_video.evaluation.video import Figure, VideoMeasurement, measure_video
-from megafs_video.values import UInt8Array
+from megafs_video.faces.mesh import Look
+from megafs_video.values import Face, UInt8Array
 from megafs_video.video.picture import read_picture, write_picture
 from tests.faces.fakes import FakeLandmarker
 from tests.pipeline.fakes import BrightDetector, Level, TintRecognizer, draw, write_clip
@@ -45,14 +48,18 @@ def walk(levels: Sequence[Level], shakes: Sequence[float] | None = None) -> list
 
 
 def measure(
-    source: Path, target: Sequence[UInt8Array], swapped: Sequence[UInt8Array], **options: Any
+    source: Path,
+    target: Sequence[UInt8Array],
+    swapped: Sequence[UInt8Array],
+    landmarker: FakeLandmarker | None = None,
+    **options: Any,
 ) -> VideoMeasurement:
     return measure_video(
         source,
         write_clip(source.parent / "target.mp4", target),
         write_clip(source.parent / "swapped.mp4", swapped),
         BrightDetector(),
-        FakeLandmarker(),
+        landmarker or FakeLandmarker(),
         Tint(),
         **options,
     )
@@ -65,7 +72,7 @@ def figures(found: VideoMeasurement) -> dict[str, Figure]:
 def test_the_clip_itself_has_the_inputs_own_values(source: Path) -> None:
     frames = walk([COOL] * 8)
     found = figures(measure(source, frames, frames))
-    assert found["expression error"].swapped == 0
+    assert found["expression error"].swapped == found["pose error"].swapped == 0
     for figure in found.values():
         assert figure.swapped == figure.target, figure.name
 
@@ -83,6 +90,24 @@ def test_a_copy_that_trembles_shows_it(source: Path) -> None:
     landmark = found["landmark acceleration"]
     assert landmark.target < 1 and landmark.swapped > 20
     assert landmark.ratio == landmark.swapped / landmark.target
+
+
+def test_a_head_that_is_held_otherwise_is_a_pose_error(source: Path) -> None:
+    class Tilting(FakeLandmarker):
+        """Sees a head tilted by 7 degrees where the tint is warm."""
+
+        def look(self, pixels: UInt8Array, face: Face) -> Look | None:
+            look = super().look(pixels, face)
+            x, y = ((face.box_xyxy[:2] + face.box_xyxy[2:]) / 2).astype(int)
+            if look is None or pixels[y, x, 0] < pixels[y, x, 2]:
+                return look
+            tilt = Rotation.from_euler("Z", 7, degrees=True).as_matrix()
+            return replace(look, head_to_camera=tilt @ look.head_to_camera)
+
+    error = figures(measure(source, walk([COOL] * 6), walk([WARM] * 6), landmarker=Tilting()))[
+        "pose error"
+    ]
+    assert error.target == 0 and error.swapped == pytest.approx(7)
 
 
 def test_a_swap_comes_nearer_to_the_source_and_keeps_to_itself(source: Path) -> None:

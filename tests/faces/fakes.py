@@ -6,11 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
+from megafs_video.faces.mesh import NUM_BLENDSHAPES, Look
 from megafs_video.geometry.boxes import around
 from megafs_video.geometry.similarity import invert, transform_points
 from megafs_video.geometry.squares import Square
-from megafs_video.geometry.templates import FACE_OVAL, LEFT_EYE, MOUTH_CORNERS, RIGHT_EYE
+from megafs_video.geometry.templates import (
+    FACE_OVAL,
+    LEFT_EYE,
+    MOUTH_CORNERS,
+    RIGHT_EYE,
+    mesh_square,
+)
 from megafs_video.values import Face, FloatArray, UInt8Array
 
 NOSE_TIP, IRISES = 1, (468, 473)
@@ -61,6 +69,14 @@ class FakeLandmarker:
 
     def refine(self, pixels: UInt8Array, face: Face) -> Face | None:
         return replace(face) if face.score >= self.min_score else None
+
+    def look(self, pixels: UInt8Array, face: Face) -> Look | None:
+        """The head is tilted as the mesh's square is, and nothing moves in the face."""
+        refined = self.refine(pixels, face)
+        if refined is None:
+            return None
+        head = Rotation.from_euler("Z", -mesh_square(refined.landmarks_xy).angle).as_matrix()
+        return Look(refined, head, np.zeros(NUM_BLENDSHAPES))
 
     def close(self) -> None:
         self.is_closed = True

@@ -9,7 +9,6 @@ import torch
 from torch.nn import functional
 
 from benchmarks import straightforward
-from megafs_video.networks import stylegan2
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.frozen import freeze, to_channels_last
 from megafs_video.networks.rosinality import stylegan2_state
@@ -31,16 +30,16 @@ def make_generator(dims: Dims = TINY_PAPER) -> StyleGan2:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-@pytest.mark.parametrize("is_recorded", [False, True])
+@pytest.mark.parametrize("is_traced", [False, True])
 @pytest.mark.parametrize("channels", [(8, 6, 6, 4), (8, 8, 6, 6, 4, 4)])
 @torch.inference_mode()
 def test_every_form_draws_the_published_picture(
-    monkeypatch: pytest.MonkeyPatch, count: int, is_recorded: bool, channels: tuple[int, ...]
+    monkeypatch: pytest.MonkeyPatch, count: int, is_traced: bool, channels: tuple[int, ...]
 ) -> None:
     codes = (2, 3, 2 * len(channels) - 5)
     dims = replace(TINY_PAPER, generator_channels=channels, codes_per_map=codes)
     generator, latents = make_generator(dims), random_latents(count, dims)
-    monkeypatch.setattr(stylegan2, "is_recorded", lambda: is_recorded)
+    monkeypatch.setattr(torch.jit, "is_tracing", lambda: is_traced)
     state = random_state(stylegan2_shapes(dims))
     wanted = straightforward.generate(state, latents.constant, latents.styles)
     assert wanted.shape == (count, 3, dims.resolution, dims.resolution)
@@ -64,11 +63,11 @@ def test_nobody_gives_no_picture() -> None:
     assert make_generator()(nobody).shape == (0, 3, 32, 32)
 
 
-@pytest.mark.parametrize("is_recorded", [False, True])
+@pytest.mark.parametrize("is_traced", [False, True])
 def test_four_small_convolutions_are_the_transposed_one(
-    monkeypatch: pytest.MonkeyPatch, is_recorded: bool
+    monkeypatch: pytest.MonkeyPatch, is_traced: bool
 ) -> None:
-    monkeypatch.setattr(stylegan2, "is_recorded", lambda: is_recorded)
+    monkeypatch.setattr(torch.jit, "is_tracing", lambda: is_traced)
     features, window = torch.randn(2, 5, 4, 6), torch.randn(3, 5, 3, 3)
     wanted = functional.conv_transpose2d(features, window.transpose(0, 1), stride=2)
     found = spread(features, window.flip(2, 3))

@@ -180,12 +180,13 @@ class BrightDetector:
 
 
 class TintRecognizer:
-    """Takes the tint in the middle of a face for its identity."""
+    """Takes the tint in the middle of a face for its identity; the dark ground is like nobody."""
 
     def embed(self, pixels: UInt8Array, face: Face) -> FloatArray:
         x, y = ((face.box_xyxy[:2] + face.box_xyxy[2:]) / 2).astype(int)
         # A little of the same in everybody: grey has a direction too.
-        tint = np.append(pixels[y, x] - pixels[y, x].mean(), 20.0)
+        common = 20.0 if pixels[y, x].mean() > 100 else -20.0
+        tint = np.append(pixels[y, x] - pixels[y, x].mean(), common)
         return np.asarray(tint / np.linalg.norm(tint))
 
 

@@ -1,10 +1,16 @@
 """Cuts: seen where they are, and nowhere else."""
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 
 from megafs_video.pipeline.cuts import Change, CutFinder
 from megafs_video.values import UInt8Array
+from megafs_video.video.picture import read_picture
 from tests.pipeline.scenes import scene
+
+PERSON = Path(__file__).parents[2] / "examples" / "source.jpg"  # of nobody: a generator's
 
 
 def changes(pictures: list[UInt8Array]) -> list[Change]:
@@ -30,6 +36,36 @@ def test_another_scene_is_a_cut_at_its_first_frame() -> None:
 def test_a_moving_camera_is_not_a_cut() -> None:
     wide = np.concatenate([scene(0), scene(1)], axis=1)
     pictures = [np.ascontiguousarray(wide[:, x : x + 160]) for x in range(0, 160, 4)]
+    assert set(changes(pictures)) == {Change.NONE}
+
+
+def test_a_head_that_moves_over_a_flat_wall_is_not_a_cut() -> None:
+    head = cv2.resize(read_picture(PERSON), (100, 100), interpolation=cv2.INTER_AREA)
+    oval = np.zeros((100, 100), np.uint8)
+    cv2.ellipse(oval, (50, 50), (38, 48), 0, 0, 360, 1, -1)
+    pictures = []
+    for left in range(0, 100, 20):  # a quarter of its width a frame
+        pictures.append(np.full((120, 200, 3), 110, np.uint8))
+        pictures[-1][10:110, left : left + 100][oval > 0] = head[oval > 0]
+    assert set(changes(pictures)) == {Change.NONE}
+
+
+def test_a_small_patch_that_moves_over_a_noisy_wall_is_not_a_cut() -> None:
+    pictures = [noisy(np.full((120, 160, 3), 60, np.uint8), seed) for seed in range(12)]
+    for index, picture in enumerate(pictures):
+        picture[50:70, 10 * index : 10 * index + 20] = 220
+    assert set(changes(pictures)) == {Change.NONE}
+
+
+def test_a_dissolve_is_not_a_cut() -> None:
+    shares = np.linspace(0, 1, 10)
+    pictures = [cv2.addWeighted(scene(0), 1 - share, scene(1), share, 0) for share in shares]
+    assert set(changes([np.asarray(mixed, np.uint8) for mixed in pictures])) == {Change.NONE}
+
+
+def test_a_quick_turn_of_the_camera_is_not_a_cut() -> None:
+    wide = cv2.GaussianBlur(np.concatenate([scene(0), scene(1)], axis=1), (0, 0), 3)
+    pictures = [np.ascontiguousarray(wide[:, x : x + 160], np.uint8) for x in range(0, 160, 12)]
     assert set(changes(pictures)) == {Change.NONE}
 
 

@@ -21,7 +21,8 @@ from megafs_video.pipeline.options import SwapOptions
         ({"face": "left"}, "no such choice of a face: 'left'"),
         ({"source_face": -1}, "source_face is -1, wanted 0 or more"),
         ({"batch_size": 0}, "batch_size is 0, wanted at least 1"),
-        ({"max_gap_frames": -1}, "max_gap_frames is -1, wanted 0 or more"),
+        ({"max_gap_seconds": -0.1}, r"max_gap_seconds is -0\.1, wanted 0 to 1"),
+        ({"max_gap_seconds": 1.5}, r"max_gap_seconds is 1\.5, wanted 0 to 1"),
     ],
 )
 def test_nonsense_is_refused(changes: dict[str, Any], message: str) -> None:

@@ -14,6 +14,7 @@ from megafs_video.pipeline.options import SwapOptions
 from megafs_video.pipeline.preview import Preview, preview_frames
 from megafs_video.pipeline.sheet import CAPTION_HEIGHT, TILE_SIZE, sheet
 from megafs_video.values import Frame, UInt8Array
+from megafs_video.video.picture import write_picture
 from megafs_video.video.planes import shown_pixels
 from tests.pipeline.fakes import FakeModel, draw, make_finders, write_clip
 
@@ -23,7 +24,7 @@ SOURCE = draw([(80, 60, 220)])
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
     pictures = [draw([(50 + 3 * i, 60 - i, 150 + 5 * i)]) for i in range(15)]
-    pictures[9] = draw([])
+    pictures[14] = draw([])
     return write_clip(tmp_path / "target.mp4", pictures)
 
 
@@ -59,8 +60,8 @@ def test_it_equals_the_frame_that_swap_writes_without_smoothing(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = written_by_swap(target, monkeypatch, SwapOptions(smooth="off", batch_size=4))
-    found = preview(target, [0.0, 0.1, 0.25, 0.4])
-    assert [round(each.seconds * 30) for each in found] == [0, 3, 7, 12]
+    found = preview(target, [0.0, 0.1, 0.25, 0.3])  # before the face fades out
+    assert [round(each.seconds * 30) for each in found] == [0, 3, 7, 9]
     for each in found:
         np.testing.assert_array_equal(each.blended, written[each.target.pts])
         assert (each.blended != each.target.pixels).any()
@@ -82,7 +83,7 @@ def test_every_step_is_there(target: Path) -> None:
 
 
 def test_a_frame_without_a_face_is_shown_as_it_is(target: Path) -> None:
-    [found] = preview(target, [0.3])
+    [found] = preview(target, [0.47])
     assert found.crops == found.swaps == ()
     np.testing.assert_array_equal(found.blended, found.target.pixels)
 
@@ -100,12 +101,30 @@ def test_a_time_outside_the_clip_is_refused(target: Path) -> None:
         preview(target, [99.0])
 
 
-@pytest.mark.parametrize(("time_seconds", "face", "num_rows"), [(0.2, "all", 2), (0.3, "all", 2)])
+@pytest.mark.parametrize(("time_seconds", "face", "num_rows"), [(0.2, "all", 2), (0.47, "all", 2)])
 def test_a_sheet_has_six_tiles(target: Path, time_seconds: float, face: str, num_rows: int) -> None:
     [found] = preview(target, [time_seconds], options=SwapOptions(face=face))
     pixels = sheet(found)
     assert pixels.shape == (num_rows * (TILE_SIZE + CAPTION_HEIGHT), 3 * TILE_SIZE, 3)
     assert pixels.dtype == np.uint8
+
+
+def test_a_sheet_shows_each_face_with_its_own_source(tmp_path: Path) -> None:
+    red, blue = (255, 130, 130), (130, 130, 255)
+    target = write_clip(tmp_path / "two.mp4", [draw([(40, 60, red), (120, 60, blue)])] * 3)
+    people = {}
+    for name, colour, level in (("red", red, 150), ("blue", blue, 250)):
+        write_picture(tmp_path / f"{name}.png", draw([(80, 60, colour)]))
+        people[str(tmp_path / f"{name}.png")] = draw([(80, 60, level)])
+    settings: dict[str, Any] = {"model": FakeModel(), "finders": make_finders()}
+    [found] = preview_frames(people, target, [0.0], **settings)
+    assert {crop.source_index for crop in found.crops} == {0, 1}
+    darker, lighter = found.sources
+    assert found.source is darker
+    shown = sheet(found)[: TILE_SIZE + CAPTION_HEIGHT, :TILE_SIZE]
+    first = found.sources[found.crops[0].source_index]
+    assert abs(int(shown[TILE_SIZE // 2, TILE_SIZE // 2, 0]) - int(first[32, 32, 0])) < 10
+    assert lighter[32, 32, 0] > darker[32, 32, 0] + 50
 
 
 def test_a_sheet_shows_every_face(tmp_path: Path) -> None:

@@ -68,10 +68,10 @@ def test_each_part_of_the_codes_is_filtered_as_its_profile_says(name: str, is_ev
         np.testing.assert_allclose(styles[inner, index], alone(filter)[inner], atol=1e-6)
 
 
-def test_codes_from_128_pixels_on_are_fine() -> None:
+def test_codes_from_64_pixels_on_are_fine() -> None:
     profile = PROFILES["strong"]
     assert profile is not None
-    chance = np.random.default_rng(0)
+    chance = torch.Generator().manual_seed(0)
     clip = [
         FrameFaces(
             make_frame(index),
@@ -79,20 +79,19 @@ def test_codes_from_128_pixels_on_are_fine() -> None:
                 replace(
                     make_encoded(),
                     latents=Latents(
-                        torch.zeros(1, 8, 4, 4),
-                        torch.full((1, 16, 8), float(value)),
+                        torch.zeros(1, 8, 4, 4), torch.randn(1, 16, 64, generator=chance)
                     ),
                 ),
             ),
         )
-        for index, value in enumerate(chance.normal(size=60))
+        for index in range(60)
     ]
-    left = styles_of(list(Smooth(profile)(iter(clip))))[8:-8].std(axis=0)
-    # 4 | 8 8 | 16 16 | 32 32 | 64 64 | 128 …: what the bells and Savitzky and Golay leave.
-    np.testing.assert_allclose(left[:3], left[0], rtol=1e-6)
-    np.testing.assert_allclose(left[3:9], left[3], rtol=1e-6)
-    np.testing.assert_allclose(left[9:], left[9], rtol=1e-6)
-    assert left[9] < 0.7 * left[3] and not np.isclose(left[0], left[3], rtol=1e-3)
+    smooth = [item.faces[0].latents.styles[0] for item in Smooth(profile)(iter(clip))]
+    left = torch.stack(smooth[8:-8]).std(dim=0).mean(dim=1)  # [16], of 1 that there was
+    # 4 | 8 8 | 16 16 | 32 32 | 64 …: what the filters of each part leave of noise.
+    np.testing.assert_allclose(left[:7], left[0], rtol=0.15)
+    np.testing.assert_allclose(left[7:], left[7], rtol=0.15)
+    assert left[7] < 0.75 * left[0] < 0.3
 
 
 def test_off_gives_the_same_objects() -> None:

@@ -7,18 +7,22 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from megafs_video.geometry.squares import Square
 from megafs_video.pipeline.align import Align
 from megafs_video.pipeline.blend import Blend
+from megafs_video.pipeline.bridge import Bridge
 from megafs_video.pipeline.encode import Encode
+from megafs_video.pipeline.fade import Fade
 from megafs_video.pipeline.generate import Generate
 from megafs_video.pipeline.prefetch import Prefetch
 from megafs_video.pipeline.profile import PROFILES
 from megafs_video.pipeline.select import FaceChoice, Select
 from megafs_video.pipeline.smooth import Smooth
 from megafs_video.pipeline.stage import Stage, StageClock, chain
+from megafs_video.pipeline.steady import Steady
 from megafs_video.pipeline.track import Track
 from megafs_video.pipeline.transfer import Transfer
 from megafs_video.values import Face, FrameFaces, TrackedFace
@@ -55,18 +59,23 @@ def make_face(place: int) -> Face:
 
 def make_tracked(track_id: int) -> TrackedFace:
     """The same, with a track."""
-    return TrackedFace(track_id, make_face(track_id))
+    return TrackedFace(track_id, make_face(track_id), np.eye(3)[0])
 
 
 CASES: list[Any] = [
-    pytest.param(lambda: Track(max_gap_frames=2), make_face, id="track"),
-    pytest.param(lambda: Select(FaceChoice("all"), None, 2), make_tracked, id="select"),
+    pytest.param(lambda: Track(max_gap_seconds=0.1), make_face, id="track"),
+    pytest.param(lambda: Select(FaceChoice("all")), make_tracked, id="select"),
+    pytest.param(
+        lambda: Select(FaceChoice("people", people=(np.eye(3)[0],))), make_tracked, id="select-one"
+    ),
+    pytest.param(lambda: Bridge(0.0), make_tracked, id="bridge-none"),
+    pytest.param(Fade, make_tracked, id="fade"),
     pytest.param(lambda: Align(CROP_SIZE), make_tracked, id="align-off"),
     pytest.param(lambda: Align(CROP_SIZE, PROFILES["light"]), make_tracked, id="align-light"),
     pytest.param(lambda: Encode(FakeModel(), 1), make_crop, id="encode-1"),
     pytest.param(lambda: Encode(FakeModel(), 4), make_crop, id="encode-4"),
     pytest.param(
-        lambda: Transfer(FakeModel(), make_latents(0.5), 3), make_encoded, id="transfer-3"
+        lambda: Transfer(FakeModel(), (make_latents(0.5),), 3), make_encoded, id="transfer-3"
     ),
     pytest.param(lambda: Smooth(None), make_encoded, id="smooth-off"),
     pytest.param(lambda: Smooth(PROFILES["light"]), make_encoded, id="smooth-light"),
@@ -76,6 +85,8 @@ CASES: list[Any] = [
     ),
     pytest.param(lambda: Smooth(PROFILES["one-euro"]), make_encoded, id="smooth-one-euro"),
     pytest.param(lambda: Smooth(PROFILES["kalman"]), make_encoded, id="smooth-kalman"),
+    pytest.param(lambda: Steady(None), make_swapped, id="steady-off"),
+    pytest.param(lambda: Steady(PROFILES["light"]), make_swapped, id="steady-light"),
     pytest.param(Blend, make_swapped, id="blend"),
     pytest.param(lambda: Blend(PROFILES["light"]), make_swapped, id="blend-light"),
     pytest.param(lambda: Prefetch(1, "one"), make_crop, id="prefetch-1"),

@@ -57,7 +57,7 @@ def run(cast: Cast, options: SwapOptions, items: Sequence[Frame]) -> Iterator[Fr
             yield item.frame
 
 
-REFERENCE = FaceChoice("reference", reference=np.array([0.6, -0.3, -0.3, 0.68]))
+ONE_PERSON = FaceChoice("people", people=(np.array([0.6, -0.3, -0.3, 0.68]),))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ REFERENCE = FaceChoice("reference", reference=np.array([0.6, -0.3, -0.3, 0.68]))
     ]
     + [
         (SwapOptions(face="1", smooth="off"), None),
-        (SwapOptions(smooth="strong"), REFERENCE),
+        (SwapOptions(smooth="strong"), ONE_PERSON),
     ],
 )
 def test_every_later_frame_is_the_same(options: SwapOptions, choice: FaceChoice | None) -> None:
@@ -103,5 +103,8 @@ def test_every_profile_can_be_kept() -> None:
             marked = frames()[:4]
             marked[3] = replace(marked[3], checkpoint=(checkpoint := Checkpoint()))
             assert len(list(run(cast, options, marked))) == 4
-            smoothing = set() if PROFILES[smooth] is None else {"align", "smooth", "blend"}
-            assert set(checkpoint.memories) == {"track", "select"} | smoothing
+            smoothing = {"ride", "align", "smooth", "steady", "blend"}
+            remembering = {"track", "select", "bridge", "fade"}
+            if PROFILES[smooth] is not None:
+                remembering |= smoothing
+            assert set(checkpoint.memories) == remembering

@@ -28,13 +28,23 @@ def test_faces_that_pass_close_by_are_not_mixed_up() -> None:
 
 
 def test_a_face_that_was_away_for_the_gap_keeps_its_number() -> None:
-    items = list(Track(max_gap_frames=3)(iter(shot([[50], [], [], [], [52]]))))
+    items = list(Track(max_gap_seconds=0.14)(iter(shot([[50], [], [], [], [52]]))))
     assert ids(items) == [[0], [], [], [], [0]]
 
 
 def test_a_face_that_was_away_longer_gets_a_new_number() -> None:
-    items = list(Track(max_gap_frames=2)(iter(shot([[50], [], [], [], [52]]))))
+    items = list(Track(max_gap_seconds=0.12)(iter(shot([[50], [], [], [], [52]]))))
     assert ids(items) == [[0], [], [], [], [1]]
+
+
+def test_gaps_are_measured_in_time_and_not_in_frames() -> None:
+    places: list[list[float]] = [[50], [], [], [], [], [52]]
+    close = [
+        FrameFaces(frame_at(0, pts=10 * index), tuple(face_at(x) for x in xs))
+        for index, xs in enumerate(places)
+    ]
+    assert ids(list(Track(max_gap_seconds=0.05)(iter(close))))[-1] == [0]
+    assert ids(list(Track(max_gap_seconds=0.05)(iter(shot(places)))))[-1] == [1]
 
 
 def test_a_face_elsewhere_is_another_one() -> None:
@@ -110,12 +120,37 @@ def test_a_face_that_moves_on_while_it_is_hidden_is_expected_there() -> None:
     assert ids(list(Track()(iter(frames))))[-1] == [0]
 
 
-def test_who_is_alone_is_not_asked_for_long() -> None:
+def test_who_is_alone_is_not_asked_often() -> None:
     asked = WhoRecognizer()
     list(Track(recognizer=asked)(iter(cast(*[{1: 50.0}] * 40))))
-    assert asked.num_asked == 10
+    assert asked.num_asked == 10 + 3
     list(Track(recognizer=asked)(iter(cast(*[{1: 40.0, 2: 120.0}] * 40))))
-    assert asked.num_asked == 10 + 80
+    assert asked.num_asked == 10 + 3 + 80
+
+
+def test_somebody_who_came_by_a_cut_that_nobody_saw_is_somebody_else() -> None:
+    people = [{1: 50.0}] * 15 + [{2: 50.0}] * 15
+    found = numbers(list(Track(recognizer=WhoRecognizer())(iter(cast(*people)))))
+    assert 0 in found[1] and 1 not in found[1]
+    assert 1 in found[2]
+
+
+def test_each_face_knows_who_it_is_by_all_frames_so_far() -> None:
+    people = [{1: 50.0}, {1: 50.0}, {1: 50.0}, {2: 50.0}]
+    found = list(Track(recognizer=WhoRecognizer())(iter(cast(*people))))
+    for item in found:
+        (tracked,) = item.faces
+        assert tracked.identity is not None
+        # The glimpse of somebody else at the end counts for nothing.
+        np.testing.assert_allclose(tracked.identity, np.eye(10)[1])
+    assert next(iter(Track()(iter(shot([[50]]))))).faces[0].identity is None
+
+
+def test_shots_are_numbered_and_a_flash_is_none() -> None:
+    items = shot([[50], [50]]) + shot([[]], scene(1)) + shot([[50], [50]])
+    assert [item.shot_index for item in Track()(iter(items))] == [0, 0, 1, 0, 0]
+    items = shot([[50]] * 4) + shot([[50]] * 5, scene(1)) + shot([[50]] * 2)
+    assert [item.shot_index for item in Track()(iter(items))] == [0] * 4 + [1] * 5 + [2] * 2
 
 
 def test_a_cut_ends_every_track() -> None:
@@ -150,5 +185,5 @@ def test_a_mesh_that_becomes_five_points_is_refused() -> None:
 
 
 def test_a_negative_gap_is_refused() -> None:
-    with pytest.raises(ValueError, match="max_gap_frames is -1"):
-        Track(-1)
+    with pytest.raises(ValueError, match=r"max_gap_seconds is -0\.1"):
+        Track(-0.1)

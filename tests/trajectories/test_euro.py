@@ -6,6 +6,7 @@ from math import pi
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from megafs_video.trajectories.euro import OneEuro, root_mean_square
 from megafs_video.trajectories.filters import Sample
@@ -35,6 +36,15 @@ def test_for_one_number_it_is_the_algorithm_of_the_paper() -> None:
     values = np.random.default_rng(0).normal(size=60)
     found = streamed(OneEuro(1.2, 0.7), SECONDS, values)
     np.testing.assert_allclose(found, paper(values, SECONDS, 1.2, 0.7), rtol=1e-12)
+
+
+def test_with_one_cutoff_it_is_scipys_filter_of_the_first_order_on_the_whole_clip() -> None:
+    values = np.random.default_rng(0).normal(size=60)
+    turn = 2 * pi * 1.5 / 30
+    share = turn / (1 + turn)
+    whole, _ = lfilter([share], [1, share - 1], values, zi=[(1 - share) * values[0]])
+    found = streamed(OneEuro(1.5, 0.0), np.arange(60) / 30, values)
+    np.testing.assert_allclose(found, whole, atol=1e-12)
 
 
 def test_a_value_leaves_as_soon_as_it_came() -> None:

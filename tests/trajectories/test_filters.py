@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
+from megafs_video.trajectories.adaptive import Adaptive
 from megafs_video.trajectories.euro import OneEuro
 from megafs_video.trajectories.filters import Filter, Sample, Trajectory
 from megafs_video.trajectories.fits import Gaussian, SavitzkyGolay
 from megafs_video.trajectories.kalman import Kalman
+from megafs_video.values import FloatArray
 from tests.trajectories.streams import streamed
 
 FILTERS: list[Filter[Any]] = [
@@ -18,6 +21,7 @@ FILTERS: list[Filter[Any]] = [
     SavitzkyGolay(0.11),
     OneEuro(1.0, 4.0),
     Kalman(2.8, 0.25),
+    Adaptive(SavitzkyGolay(0.121, 4), Gaussian(0.13, 0.27)),
 ]
 SECONDS = np.cumsum(np.random.default_rng(1).uniform(0.01, 0.05, 60))
 VALUES = np.random.default_rng(2).normal(size=(60, 3))
@@ -63,6 +67,32 @@ def test_no_more_is_remembered_than_the_bound_says() -> None:
         if index >= 3:
             trajectory.pop()
         assert len(trajectory._states) <= 2 * 3 + 1
+
+
+def test_a_track_of_an_hour_costs_no_more_than_one_of_a_second() -> None:
+    class Counting:
+        """Keeps every value, and notes how much it has to look at for each."""
+
+        lookback_seconds = lookahead_seconds = 0.2
+
+        def __init__(self) -> None:
+            self.looked_at: list[int] = []
+
+        def advance(self, before: Sample | None, sample: Sample) -> Sample:
+            return sample
+
+        def estimate(self, states: Sequence[Sample], centre: int) -> FloatArray:
+            self.looked_at.append(len(states))
+            return states[centre].value
+
+    filter = Counting()
+    trajectory, value = Trajectory(filter, max_samples=8), np.zeros(1)
+    for index in range(30 * 3600):
+        trajectory.push(Sample(index / 30, value))
+        if index >= 8:
+            trajectory.pop()
+    assert max(filter.looked_at[30:]) == max(filter.looked_at[:30]) == 13
+    assert len(trajectory._states) <= 2 * 8 + 1
 
 
 def test_a_sample_of_the_past_is_refused() -> None:

@@ -1,0 +1,68 @@
+"""Flow follows the picture, and a head's motion is that of its skull."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from megafs_video.geometry.flow import flow, head_crop, head_motion, occluded, stepped
+from megafs_video.geometry.similarity import transform_points
+from megafs_video.geometry.squares import Square
+from megafs_video.values import FloatArray
+from tests.geometry.moving import HEIGHT, WIDTH, carried, moved, texture
+
+INNER = np.s_[16:-16, 16:-16]
+SQUARE = Square(WIDTH / 2, HEIGHT / 2, 90.0, 0.1)
+
+
+def test_flow_is_the_translation() -> None:
+    steps = flow(texture(), moved(texture(), 3, -2))
+    np.testing.assert_allclose(np.median(steps[INNER], axis=(0, 1)), [3, -2], atol=0.1)
+
+
+def test_where_the_flow_back_does_not_undo_it_a_pixel_is_occluded() -> None:
+    there = np.zeros((20, 30, 2), np.float32)
+    there[..., 0] = 2.0
+    assert not occluded(there, -there).any()
+    back = -there
+    back[:, 15:] = 5.0
+    found = occluded(there, back)
+    assert found[:, 14:].all() and not found[:, :12].any()
+
+
+def test_a_step_is_taken_in_the_picture() -> None:
+    steps = np.full((HEIGHT, WIDTH, 2), (3.0, -2.0), np.float32)
+    found = stepped(moved(texture(), 3, -2).astype(np.float32), steps)
+    np.testing.assert_allclose(found[INNER], texture()[INNER])
+
+
+def similarity(scale: float, angle: float, x: float, y: float) -> FloatArray:
+    """About the middle of the picture, and then a step."""
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    middle = np.array([WIDTH / 2, HEIGHT / 2])
+    return np.column_stack([turn, middle + np.array([x, y]) - turn @ middle])
+
+
+def test_the_motion_of_a_head_is_found_to_a_tenth_of_a_pixel() -> None:
+    motion = similarity(1.02, -0.03, 2.5, -1.5)
+    found = head_motion(head_crop(texture(), SQUARE), carried(texture(), motion), SQUARE)
+    corners_xy = SQUARE.corners_xy
+    np.testing.assert_allclose(
+        transform_points(corners_xy, found), transform_points(corners_xy, motion), atol=0.25
+    )
+
+
+def test_a_quarter_of_the_face_may_move_otherwise() -> None:
+    motion = similarity(1.0, 0.0, 2.0, 0.0)
+    after = carried(texture(), motion)
+    after[66:] = moved(texture(), -3, 4)[66:]  # a mouth that opens
+    found = head_motion(head_crop(texture(), SQUARE), after, SQUARE)
+    corners_xy = SQUARE.corners_xy
+    missed_xy = transform_points(corners_xy, found) - transform_points(corners_xy, motion)
+    assert np.hypot(*missed_xy.T).mean() < 0.5  # pixels; the mouth went 6 from where it should
+
+
+def test_a_picture_without_a_trace_does_not_move() -> None:
+    flat = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+    np.testing.assert_allclose(
+        head_motion(head_crop(flat, SQUARE), flat, SQUARE), np.eye(2, 3), atol=1e-9
+    )

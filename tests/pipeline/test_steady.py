@@ -1,0 +1,122 @@
+"""Steady: a texture that trembles is calmed as it moves along, and what changes is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from megafs_video.pipeline.profile import PROFILES
+from megafs_video.pipeline.steady import Steady, at_frame_scale
+from megafs_video.values import Frame, FrameFaces, SwappedCrop, UInt8Array
+from tests.geometry.moving import HEIGHT, WIDTH, moved, texture
+from tests.pipeline.fakes import TIME_BASE, frame_to_crop, make_mask
+
+SIDE = 64.0  # pixels of the frame, and of the pictures
+LIGHT = PROFILES["light"]
+
+
+def face(pixels: UInt8Array, x: float = WIDTH / 2, track_id: int = 0) -> SwappedCrop:
+    """A generated picture that fills a square of the frame."""
+    return SwappedCrop(track_id, pixels, make_mask(), frame_to_crop((x, HEIGHT / 2), SIDE))
+
+
+def frame(index: int, x: float = 0.0) -> Frame:
+    """The same scene, moved to the right."""
+    return Frame(moved(texture(), x, 0), index, TIME_BASE)
+
+
+def noisy(count: int, deviation: float = 8.0) -> list[UInt8Array]:
+    """One picture, each time with other noise."""
+    chance = np.random.default_rng(1)
+    picture = texture(seed=5)[:64, :64]
+    return [
+        np.clip(picture + chance.normal(0, deviation, picture.shape), 0, 255).astype(np.uint8)
+        for _ in range(count)
+    ]
+
+
+def steadied(items: Sequence[FrameFaces[SwappedCrop]]) -> list[UInt8Array]:
+    """The picture of the only face of each frame."""
+    return [item.faces[0].pixels for item in Steady(LIGHT)(iter(items))]
+
+
+def test_off_gives_the_same_objects() -> None:
+    items = [FrameFaces(frame(index), (face(each),)) for index, each in enumerate(noisy(3))]
+    for name in ("off", "none"):
+        stage = Steady(PROFILES[name])
+        assert all(a is b for a, b in zip(stage(iter(items)), items, strict=True))
+        assert stage.lookahead == 0
+
+
+def test_a_texture_that_trembles_is_calmed() -> None:
+    pictures = noisy(30)
+    found = steadied([FrameFaces(frame(i), (face(each),)) for i, each in enumerate(pictures)])
+    np.testing.assert_array_equal(found[0], pictures[0])
+    before, after = (np.stack(each[10:]).astype(float) for each in (pictures, found))
+    # A memory of 6 frames leaves sqrt((1 - a) / (1 + a)) of white noise, a being exp(-1 / 6).
+    assert after.std(axis=0).mean() < 0.4 * before.std(axis=0).mean()
+    np.testing.assert_allclose(after.mean(axis=0), before.mean(axis=0), atol=8)
+
+
+def test_what_moves_with_the_picture_is_not_blurred() -> None:
+    # The face goes to the right and its crop stays: in the crop, the texture moves.
+    pictures = [moved(texture(), 2 * index, 0)[16:80, 32:96] for index in range(8)]
+    items = [FrameFaces(frame(i, 2 * i), (face(each),)) for i, each in enumerate(pictures)]
+    for found, wanted in zip(steadied(items), pictures, strict=True):
+        inner = np.abs(found.astype(float) - wanted)[16:-16, 20:-16]
+        assert inner.mean() < 3
+
+
+def test_a_crop_that_moves_with_the_face_keeps_its_texture() -> None:
+    picture = texture(seed=5)[:64, :64]
+    items = [
+        FrameFaces(frame(index, 2 * index), (face(picture, WIDTH / 2 + 2 * index),))
+        for index in range(8)
+    ]
+    for found in steadied(items):
+        assert np.abs(found.astype(float) - picture)[12:-12, 12:-12].mean() < 3
+
+
+def test_what_changes_by_much_is_shown_at_once() -> None:
+    shut, opened = (np.full((64, 64, 3), level, np.uint8) for level in (160, 160))
+    opened[40:56, 20:44] = 30  # a mouth
+    items = [FrameFaces(frame(i), (face(each),)) for i, each in enumerate([shut] * 4 + [opened])]
+    found = steadied(items)[-1]
+    np.testing.assert_allclose(found[44:52, 26:38], 30, atol=2)
+
+
+def test_a_cut_and_a_track_that_was_away_begin_anew_and_faces_do_not_mix() -> None:
+    first, second, third = noisy(3, deviation=20)
+    late = Frame(texture(), 40, TIME_BASE)
+    items = [
+        FrameFaces(frame(0), (face(first),)),
+        FrameFaces(frame(1), (face(second, track_id=1),)),
+        FrameFaces(late, (face(third), face(second, track_id=2))),
+    ]
+    for before, after in zip(items, Steady(LIGHT)(iter(items)), strict=True):
+        for one, other in zip(before.faces, after.faces, strict=True):
+            np.testing.assert_array_equal(one.pixels, other.pixels)
+
+
+def test_frames_come_one_for_one_and_none_waits() -> None:
+    given = 0
+
+    def items() -> Iterator[FrameFaces[SwappedCrop]]:
+        nonlocal given
+        for index in range(6):
+            given += 1
+            yield FrameFaces(frame(index), (face(noisy(1)[0]),) if index % 2 else ())
+
+    for count, item in enumerate(Steady(LIGHT)(items()), start=1):
+        assert given == count and len(item.faces) == (count - 1) % 2
+
+
+@pytest.mark.parametrize(("size", "wanted"), [(128, 64), (150, 64), (64, 64), (40, 40)])
+def test_a_picture_is_no_larger_than_it_is_shown(size: int, wanted: int) -> None:
+    swapped = replace(face(np.full((size, size, 3), 77, np.uint8)))
+    found = at_frame_scale(swapped)
+    assert found.pixels.shape == (wanted, wanted, 3) and np.all(found.pixels == 77)
+    assert (found is swapped) == (size == wanted)
