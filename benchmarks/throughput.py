@@ -1,6 +1,6 @@
 """What does the way through the pipeline cost beside decoding and encoding alone?
 
-Run: python -m benchmarks.throughput [--clip CLIP] [--frames 250] [--runs 3] [--codec h264]
+Run: python -m benchmarks.throughput [--clip CLIP] [--frames 250] [--runs 3] [--smooth off]
 
 The networks are replaced by a pass-through: a face of a quarter of the width moves in
 every frame, its crop comes out of the "generator" as it went in, and everything else is what a
@@ -104,6 +104,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--codec", default="h264")
     parser.add_argument("--preset")
+    parser.add_argument("--smooth", default=SwapOptions().smooth)
     chosen = parser.parse_args()
     program = ffmpeg_program()
     with tempfile.TemporaryDirectory() as folder:
@@ -114,7 +115,10 @@ def main() -> int:
         reports: list[SwapReport] = []
         ways: dict[str, Callable[[Path], int]] = {
             "megafs-video, networks passed through": lambda output: swap_through(
-                clip, output, chosen.codec, chosen.preset, reports
+                clip,
+                output,
+                SwapOptions(codec=chosen.codec, preset=chosen.preset, smooth=chosen.smooth),
+                reports,
             ),
             "PyAV's FFmpeg, decode and encode": lambda output: reencode(
                 clip, output, encoder, options
@@ -146,8 +150,8 @@ def main() -> int:
     for stage, seconds in reports[-1].seconds_per_stage.items():
         table.add_row(f"{stage}, ms a frame", f"{1000 * seconds / num_frames:.2f}", "")
     Console(width=110).print(table)
-    ratio = min(others) / ours
-    print(f"{ratio:.1%} of the faster one; wanted at least {TARGET_RATIO:.0%}")
+    ratio = others[-1] / ours  # the program's, if there is one
+    print(f"--smooth {chosen.smooth}: {ratio:.1%}; wanted at least {TARGET_RATIO:.0%}")
     return int(ratio < TARGET_RATIO)
 
 
@@ -180,9 +184,7 @@ def shorten(clip: Path, output: Path, num_frames: int) -> Path:
     return output
 
 
-def swap_through(
-    clip: Path, output: Path, codec: str, preset: str | None, reports: list[SwapReport]
-) -> int:
+def swap_through(clip: Path, output: Path, options: SwapOptions, reports: list[SwapReport]) -> int:
     """Our way."""
     source = np.full((512, 512, 3), 128, np.uint8)
     report = swap_video(
@@ -190,7 +192,7 @@ def swap_through(
         clip,
         output,
         model=PassThrough(),
-        options=SwapOptions(codec=codec, preset=preset),
+        options=options,
         finders=Finders(PassingFace(), FakeLandmarker(), FakeRecognizer()),
     )
     reports.append(report)
