@@ -1,19 +1,24 @@
 """Does any damaged or malicious file crash, hang or swell our readers?
 
-Run: python -m benchmarks.hostile [--files 600] [--first 0] [--seconds 20] [--gigabytes 2]
+Run: python -m benchmarks.hostile [--files 900] [--first 0] [--seconds 20] [--gigabytes 2]
+     python -m benchmarks.hostile --minutes 60 --keep found/   (every night: other files each time)
 
 Every file of ``tests/hostile.py`` is read and written again in a process of its own, under a
 limit of time and of memory, by everything that opens what a user names: ``probe``,
-``read_frames``, ``frames_at``, ``sound_packets``, ``read_picture`` and ``VideoWriter``. It may
-end well or in a ``MegafsError``; anything else is shown with its number and makes the exit code
-1. With ``--first`` it goes on where another night stopped: the row of files has no end.
+``read_frames``, ``frames_at``, ``sound_packets``, ``read_picture``, ``footage_at``, ``StillWriter``
+and ``VideoWriter``. It may end well or in a ``MegafsError``; anything else is shown with its
+number and makes the exit code 1. The row of files has no end: with ``--first`` it goes on where
+another run stopped, and with ``--minutes`` it begins anywhere in it and goes on for so long: a fuzz
+target over our readers.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import random
 import resource
+import shutil
 import signal
 import sys
 import tempfile
@@ -35,8 +40,10 @@ from megafs_video.video.picture import read_picture
 from megafs_video.video.probe import probe
 from megafs_video.video.read import read_frames
 from megafs_video.video.sample import frames_at
+from megafs_video.video.sequence import footage_at
+from megafs_video.video.still import StillWriter
 from megafs_video.video.write import VideoWriter
-from tests.hostile import make_hostile, make_seeds
+from tests.hostile import make_hostile, make_seeds, num_made_by_rule
 
 # A harmed count may promise frames without end: each reader stops here.
 MAX_FRAMES = 200
@@ -46,17 +53,26 @@ WELL, REFUSED, WRONG = 0, 3, 1  # exit codes of the process that reads
 def main() -> int:
     """Print what became of the files; 1 if one of them was not survived."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--files", type=int, default=600)
+    parser.add_argument("--files", type=int, default=900)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--minutes", type=float, help="go on for so long, from anywhere")
+    parser.add_argument("--keep", type=Path, help="a folder for files that were not survived")
     parser.add_argument("--seconds", type=float, default=20.0, help="limit for one file")
     parser.add_argument("--gigabytes", type=float, default=2.0, help="limit for one file")
     chosen = parser.parse_args()
+    first, last = chosen.first, chosen.first + chosen.files
+    if chosen.minutes is not None:
+        first, last = random.SystemRandom().randrange(10**6, 10**9), sys.maxsize
+    stop_at = time.monotonic() + 60 * (chosen.minutes or float("inf"))
     counts: Counter[str] = Counter()
     slowest, largest, failures = (0.0, ""), 0, []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         seeds = make_seeds(folder / "seeds")
-        for number in range(chosen.first, chosen.first + chosen.files):
+        print(f"{num_made_by_rule(seeds)} files made by rule come first, then those of chance")
+        for number in range(first, last):
+            if time.monotonic() > stop_at:
+                break
             path = make_hostile(number, seeds, folder)
             ending = survive(path, chosen.seconds, chosen.gigabytes)
             counts[ending.what] += 1
@@ -65,8 +81,10 @@ def main() -> int:
             if ending.what not in ("read", "refused"):
                 failures.append(f"{number} {path.name}: {ending.what}")
                 print(failures[-1], flush=True)
+                if chosen.keep is not None:
+                    shutil.copy(path, chosen.keep)
             path.unlink()
-    table = Table("files", str(chosen.files))
+    table = Table("files", str(counts.total()))
     for what, count in sorted(counts.items()):
         table.add_row(what, str(count))
     table.add_row("longest computing, s", f"{slowest[0]:.1f} ({slowest[1]})")
@@ -143,6 +161,25 @@ def _listen(path: Path) -> None:
         pass
 
 
+def _repaint(path: Path) -> None:
+    """As the target of a picture: what a photograph carries is read, too."""
+    output = path.with_name("repainted.png")
+    with suppress(FileNotFoundError):
+        output.unlink()
+    with StillWriter(output, like=path) as writer:
+        for frame in islice(read_frames(path), 2):
+            writer.write(frame)
+
+
+def _line_up(path: Path) -> None:
+    """As two pictures of a sequence."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        for number in range(2):
+            os.link(path, Path(folder) / f"{number}{path.suffix}")
+        for _ in read_frames(footage_at(Path(folder))):
+            pass
+
+
 def _rewrite(path: Path) -> None:
     output = path.with_name("rewritten.mkv")
     with suppress(FileNotFoundError):
@@ -159,6 +196,8 @@ READERS: tuple[Callable[[Path], object], ...] = (
     _listen,
     read_picture,
     _rewrite,
+    _repaint,
+    _line_up,
 )
 
 

@@ -1,11 +1,20 @@
-"""How fast is each network, by batch, and is that fast for this machine?
+"""How fast is each network of a model here, is that fast for this machine, and is it exact?
 
-Run: python benchmarks/networks.py [--frames 8] [--batch 1 2 4] [--model mobile]
+Run: python benchmarks/networks.py [--model mobile FOLDER ...] [--engine torch openvino]
+     [--precision float32 bfloat16] [--batch 1 4] [--frames 5] [--device cpu]
 
-Prints milliseconds a face for encode, transfer and generate, each timed in a thread as the
-pipeline runs them; the same with the C library's own allocator settings, in a second process;
-the generator in OpenVINO (float32) if that is installed; and the largest float32 matrix product
-rate of the machine, all in one run.
+A FOLDER holds the paper's published files. For every way of running a model, each in a process of
+its own: milliseconds a face of encode, transfer and generate, and of a frame, which is all three;
+faces a second; billions of multiply-adds of the published computation, and their rate as a share
+of a large matrix product's in the same numbers; how many times faster than the plain computation;
+the error against it in float32 (‖difference‖ / ‖plain‖); and the peak memory.
+
+Plain is the published computation as first written, one frame at a time (``straightforward.py``:
+the source encoded again for every frame, mapping networks and transfer blocks in loops, weights
+modulated for every sample, a blur in two dimensions after zeros), with the C library's own
+allocator settings, like the published code; and once more with ours. Of the model ``mobile`` it is
+our networks in torch's own memory order, the source encoded again. The published graph of its
+generator is also run by OpenVINO, if that is installed.
 """
 
 from __future__ import annotations
@@ -15,126 +24,137 @@ import importlib.util
 import json
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from statistics import median
-from time import perf_counter
+import tempfile
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from rich.console import Console
 from rich.table import Table
+from timing import PARTS, Way, measure, openvino_milliseconds
 
-from megafs_video import Model, load_model
-from megafs_video.networks.dims import Dims
-from megafs_video.weights.fetch import ensure
+COLUMNS = ("part", "batch", "ms a face", "a second", "G MAC", "of peak", "ratio", "error")
 
-PARTS = ("encode", "transfer", "generate")
-MATRIX_SIZE = 2048
-SETTING = "megafs_video.model.keep_freed_memory"
 
-Times = dict[str, list[float]]
-"""Milliseconds a face of each part, one number a batch size."""
+@dataclass(frozen=True)
+class Row:
+    """A part of a way, beside the plain computation."""
+
+    part: str
+    batch_size: int
+    milliseconds: float  # a face
+    giga_macs: float  # billions of multiply-adds of the published computation
+    share_of_peak: float
+    ratio: float  # times faster than plain
+    error: float | None  # None: not computed (a frame is judged by its picture)
+
+    def cells(self) -> tuple[str, ...]:
+        """The row as it is printed, in the order of COLUMNS."""
+        return (
+            self.part,
+            str(self.batch_size),
+            f"{self.milliseconds:.1f}",
+            f"{1000 / self.milliseconds:.2f}",
+            f"{self.giga_macs:.2f}",
+            f"{self.share_of_peak:.0%}",
+            f"{self.ratio:.2f}",
+            "" if self.error is None else f"{self.error:.1e}",
+        )
 
 
 def main() -> None:
-    """Print the table, or time the networks for it."""
+    """Print a table for each model, or measure one way for it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--frames", type=int, default=8, help="faces for each number")
-    parser.add_argument("--batch", type=int, nargs="+", default=[1, 2, 4])
-    parser.add_argument("--model", default="mobile")
-    parser.add_argument("--measure", choices=["kept", "returned"], help=argparse.SUPPRESS)
+    parser.add_argument("--model", nargs="+", default=["mobile"], metavar="NAME|FOLDER")
+    parser.add_argument("--engine", nargs="+", default=["torch"], help="torch, openvino")
+    parser.add_argument("--precision", nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 4])
+    parser.add_argument("--frames", type=int, default=5, help="calls for each number")
+    parser.add_argument("--device", default="cpu", help="of our networks; plain is on the CPU")
+    parser.add_argument("--way", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    if chosen.measure is not None:
-        with patch(SETTING, return_value=False) if chosen.measure == "returned" else nullcontext():
-            model = load_model(chosen.model)
-        with ThreadPoolExecutor(1) as pool:
-            times = pool.submit(measure, model, chosen.batch, chosen.frames).result()
-        print(json.dumps(times))
+    if chosen.way is not None:
+        print(json.dumps(measure(Way(**json.loads(chosen.way)))))
         return
-    words = ["--frames", str(chosen.frames), "--model", chosen.model]
-    words += ["--batch", *map(str, chosen.batch), "--measure"]
-    kept, returned = (measure_apart([*words, how]) for how in ("kept", "returned"))
-    console = Console()
-    console.print(table(chosen.batch, kept, returned))
+    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    for model in chosen.model:
+        with tempfile.TemporaryDirectory() as folder:
+            show_model(console, model, chosen, Path(folder))
+    if "mobile" not in chosen.model:
+        return
     if importlib.util.find_spec("openvino") is None:
         console.print("OpenVINO is not installed: pip install openvino to compare with it")
     else:
-        console.print(f"generate, OpenVINO float32: {openvino_milliseconds(chosen.frames):.0f} ms")
-    console.print(
-        f"matrix product, float32, {torch.get_num_threads()} threads: "
-        f"{matrix_rate(chosen.frames) / 1e9:.0f} GFLOP/s"
-    )
+        milliseconds = openvino_milliseconds(chosen.frames)
+        console.print(
+            f"mobile, generate, published graph in OpenVINO float32: {milliseconds:.0f} ms"
+        )
 
 
-def measure_apart(words: list[str]) -> Times:
-    """What ``measure`` finds, in a process of its own: allocator settings cannot be undone."""
-    done = subprocess.run([sys.executable, __file__, *words], stdout=subprocess.PIPE, check=True)
-    found: Times = json.loads(done.stdout)
+def show_model(console: Console, model: str, chosen: argparse.Namespace, folder: Path) -> None:
+    """Measure a model in every way, and print each as soon as it is known."""
+    shared = {"model": model, "num_calls": chosen.frames, "folder": str(folder)}
+    plain = measure_apart(Way(**shared, keeps_memory=False))
+    console.print(table(f"{model}: plain, float32", plain, plain))
+    kept = measure_apart(Way(**shared))
+    console.print(table(f"{model}: plain, float32, our allocator settings", kept, plain))
+    for engine, precision in product(chosen.engine, chosen.precision):
+        way = Way(
+            **shared,
+            engine=engine,
+            precision=precision,
+            device=chosen.device,
+            batch_sizes=tuple(chosen.batch),
+        )
+        title = f"{model}: {engine}, {precision}, {chosen.device}"
+        found = measure_apart(way)
+        if "refused" in found:
+            console.print(f"{title}: not here, {found['refused']}\n", markup=False)
+        else:
+            console.print(table(title, found, plain))
+
+
+def measure_apart(way: Way) -> dict[str, Any]:
+    """What ``measure`` finds, in a process of its own: its memory and allocator are its own."""
+    words = [sys.executable, __file__, "--way", json.dumps(asdict(way))]
+    done = subprocess.run(words, stdout=subprocess.PIPE, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-def measure(model: Model, batch_sizes: list[int], num_faces: int) -> Times:
-    """Milliseconds a face, the median over calls on about ``num_faces`` faces each."""
-    size = model.dims.crop_size
-    random = torch.Generator().manual_seed(0)
-    found: Times = {part: [] for part in PARTS}
-    for batch_size in batch_sizes:
-        pixels = torch.rand(batch_size, 3, size, size, generator=random) * 2 - 1
-        codes = model.encode(pixels)
-        calls = {
-            "encode": lambda pixels=pixels: model.encode(pixels),
-            "transfer": lambda codes=codes: model.transfer(codes[:1], codes),
-            "generate": lambda codes=codes: float(model.generate(codes)[0, 0, 0, 0]),
-        }
-        for part, call in calls.items():
-            seconds = median_seconds(call, max(2, num_faces // batch_size))
-            found[part].append(1000 * seconds / batch_size)
-    return found
+def rows(found: dict[str, Any], plain: dict[str, Any]) -> list[Row]:
+    """Each part and the frame, by batch."""
+    made = []
+    for batch_index, batch_size in enumerate(found["batch_sizes"]):
+        for part in (*PARTS, "frame"):
+            parts = PARTS if part == "frame" else (part,)
+            milliseconds = sum(found["milliseconds"][each][batch_index] for each in parts)
+            macs = sum(plain["multiply_adds"][each] for each in parts)
+            slow = sum(plain["milliseconds"][each][0] for each in parts)
+            made.append(
+                Row(
+                    part=part,
+                    batch_size=batch_size,
+                    milliseconds=milliseconds,
+                    giga_macs=macs / 1e9,
+                    share_of_peak=2 * macs / (milliseconds / 1000) / found["matrix_rate"],
+                    ratio=slow / milliseconds,
+                    error=found["errors"].get(part) if batch_index == 0 else None,
+                )
+            )
+    return made
 
 
-def median_seconds(call: Any, num_calls: int) -> float:
-    """Seconds of the median call, after one that is not counted."""
-    call()
-    seconds = []
-    for _ in range(num_calls):
-        started = perf_counter()
-        call()
-        seconds.append(perf_counter() - started)
-    return median(seconds)
-
-
-def openvino_milliseconds(num_calls: int) -> float:
-    """The published generator's own graph, one picture at a time."""
-    import openvino
-
-    names = ["generator-synthesis-xml", "generator-synthesis-bin"]
-    xml, weights = ensure(names).values()
-    core = openvino.Core()
-    # Left alone it takes bfloat16 on some machines.
-    precision = {
-        "INFERENCE_PRECISION_HINT": "f32",
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-    }
-    network = core.compile_model(core.read_model(xml, weights), "CPU", precision)
-    code = torch.randn(1, Dims().style_size, generator=torch.Generator().manual_seed(0)).numpy()
-    return 1000 * median_seconds(lambda: network(code), num_calls)
-
-
-def matrix_rate(num_calls: int) -> float:
-    """Floating-point operations a second in a large matrix product."""
-    left = torch.rand(MATRIX_SIZE, MATRIX_SIZE)
-    return 2 * MATRIX_SIZE**3 / median_seconds(lambda: left @ left, num_calls)
-
-
-def table(batch_sizes: list[int], kept: Times, returned: Times) -> Table:
-    """A row for each part and batch size."""
-    made = Table("network", "batch", "ms a face", "memory returned, ms", "ratio")
-    for part in PARTS:
-        for index, batch_size in enumerate(batch_sizes):
-            fast, slow = kept[part][index], returned[part][index]
-            made.add_row(part, str(batch_size), f"{fast:.1f}", f"{slow:.1f}", f"{slow / fast:.2f}")
+def table(title: str, found: dict[str, Any], plain: dict[str, Any]) -> Table:
+    """One way of running a model."""
+    made = Table(*COLUMNS, title=title, title_justify="left", caption_justify="left")
+    for row in rows(found, plain):
+        made.add_row(*row.cells(), end_section=row.part == "frame")
+    memory = f"peak memory {found['peak_bytes'] / 1e6:.0f} MB"
+    rate = f"matrix product {found['matrix_rate'] / 1e9:.0f} GFLOP/s"
+    made.caption = f"{memory}; {rate}; {torch.get_num_threads()} threads"
     return made
 
 

@@ -5,7 +5,8 @@ Run: python benchmarks/steadiness.py --source PHOTO --clip CLIP [--end 3] [--fol
 Swaps CLIP twice, with ``--smooth none`` and with ``--smooth light`` (or another), and measures both
 copies as ``megafs-video evaluate video`` does. For what a copy should not have more of than the
 input itself, the excess over the input's own value is compared. With FOLDER, the copies, a plot
-over time of each, and a strip of frames (input, none, smoothed; enlarged about the face) are kept.
+over time of each, and a strip of frames (input, none, smoothed; enlarged about the face) are kept,
+and copies that are there already are measured as they are.
 """
 
 from __future__ import annotations
@@ -64,8 +65,9 @@ def main() -> None:
         ]
         found = []
         for name, copy in zip(names, copies, strict=True):
-            options = SwapOptions(smooth=name, end_seconds=chosen.end, overwrite=True)
-            swap_video(chosen.source, chosen.clip, copy, model=model, options=options)
+            if not copy.exists():
+                options = SwapOptions(smooth=name, end_seconds=chosen.end)
+                swap_video(chosen.source, chosen.clip, copy, model=model, options=options)
             found.append(
                 measure_video(
                     chosen.source,

@@ -76,7 +76,10 @@ def read_published(folder: Path, swapper: str) -> Published:
     try:
         states["generator"] = stylegan2_state(generator, dims)
     except ValueError as error:
-        raise WeightsError(f"{generator_path} is not a StyleGAN2 generator: {error}") from error
+        called = " (as rosinality names it)" if generator_path.suffix == ".pkl" else ""
+        raise WeightsError(
+            f"{generator_path} is not a StyleGAN2 generator: {error}{called}"
+        ) from error
     paths = {kind: generator_path if kind == "generator" else path for kind in states}
     return Published(dims, states, paths)
 
@@ -93,7 +96,7 @@ def read_generator(path: Path) -> State:
         if "synthesis.b4.const" in found:
             return nvidia.from_torch(found)
         return nvidia.from_tensorflow(found)
-    except (ValueError, RuntimeError) as error:
+    except ValueError as error:
         raise WeightsError(f"{path} is not a StyleGAN2 generator: {error}") from error
 
 

@@ -1,16 +1,19 @@
 """Damaged and malicious files, by a seed: every number gives the same file everywhere.
 
 A file is one of a few small whole clips and pictures, harmed in one of the ways below; the first
-numbers are files made by hand: bombs, lists that name other files, wrong names, nothing at all.
+numbers are files made by hand: bombs, lists that name other files, wrong names, nothing at all;
+then come cuts at every box of a container.
 """
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 from PIL import Image
 
@@ -54,13 +57,21 @@ def make_seeds(folder: Path) -> list[Path]:
 
 
 def make_hostile(number: int, seeds: list[Path], folder: Path) -> Path:
-    """File number ``number`` of an endless row."""
+    """File number ``number`` of an endless row: made by hand, cut at a box, harmed by chance."""
     by_hand = list(_BY_HAND.items())
     if number < len(by_hand):
         name, make = by_hand[number]
         path = folder / name
         path.write_bytes(make(seeds))
         return path
+    number -= len(by_hand)
+    boxes = [(seed, end) for seed in seeds for end in box_ends(seed)]
+    if number < len(boxes):
+        seed, end = boxes[number]
+        path = folder / f"{seed.stem}-cut-{end}{seed.suffix}"
+        path.write_bytes(seed.read_bytes()[:end])
+        return path
+    number -= len(boxes)
     chance = np.random.default_rng(number)
     seed = seeds[number % len(seeds)]
     ways = list(_WAYS.items())
@@ -70,6 +81,52 @@ def make_hostile(number: int, seeds: list[Path], folder: Path) -> Path:
     path = folder / f"{number:05d}-{name}{suffix}"
     path.write_bytes(harmed)
     return path
+
+
+def num_made_by_rule(seeds: list[Path]) -> int:
+    """How many files of the row come before those of chance."""
+    return len(_BY_HAND) + sum(len(box_ends(seed)) for seed in seeds)
+
+
+def box_ends(seed: Path) -> list[int]:
+    """Where a file is cut: behind the header and behind the end of every box, chunk or element."""
+    raw = seed.read_bytes()
+    ends: set[int] = set()
+    if seed.suffix in (".mp4", ".mov"):
+        _walk_boxes(raw, 0, len(raw), ends)
+    elif seed.suffix in (".mkv", ".webm"):
+        _walk_elements(raw, 0, len(raw), ends)
+    return sorted(ends - {0, len(raw)})
+
+
+_PARENT_BOXES = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"dinf", b"edts", b"udta")
+
+
+def _walk_boxes(raw: bytes, start: int, end: int, ends: set[int]) -> None:
+    """ISO base media: size of 4 bytes, kind of 4 bytes, content."""
+    while start + 8 <= end:
+        size, kind = struct.unpack_from(">I4s", raw, start)
+        ends |= {start + 8, min(start + size, end)}
+        if kind in _PARENT_BOXES:
+            _walk_boxes(raw, start + 8, start + size, ends)
+        start += max(size, 8)
+
+
+_PARENT_ELEMENTS = (0x18538067, 0x1F43B675, 0x1654AE6B, 0xAE, 0xE0, 0xE1, 0x1549A966, 0x114D9B74)
+
+
+def _walk_elements(raw: bytes, start: int, end: int, ends: set[int]) -> None:
+    """Matroska: an id and a size, each as long as its first byte says, content."""
+    while start + 2 <= end:
+        id_end = start + 9 - raw[start].bit_length()
+        size_end = id_end + 9 - raw[id_end].bit_length()
+        mask = (1 << 7 * (size_end - id_end)) - 1
+        size = int.from_bytes(raw[id_end:size_end], "big") & mask
+        after = end if size == mask else min(size_end + size, end)
+        ends |= {size_end, after}
+        if int.from_bytes(raw[start:id_end], "big") in _PARENT_ELEMENTS:
+            _walk_elements(raw, size_end, after, ends)
+        start = after
 
 
 def _cut(raw: bytearray, chance: np.random.Generator) -> bytes:
@@ -166,6 +223,41 @@ def _sized_avi(seeds: list[Path]) -> bytes:
     return raw.replace(struct.pack("<II", 128, 48), struct.pack("<II", 65_000, 65_000))
 
 
+def _external_mov(seeds: list[Path]) -> bytes:
+    """A clip that says its pictures lie in another file."""
+    raw = next(seed for seed in seeds if seed.suffix == ".mov").read_bytes()
+    return raw.replace(b"url \x00\x00\x00\x01", b"url \x00\x00\x00\x00")
+
+
+def climbing_mkv(seeds: list[Path]) -> bytes:
+    """A clip whose attachment and metadata climb out of their folder, and talk to a terminal."""
+    seed = next(seed for seed in seeds if seed.suffix == ".mkv")
+    path = seed.with_name("climbing.mkv")
+    with av.open(str(seed)) as source, av.open(str(path), "w", format="matroska") as container:
+        picture = source.streams.video[0]
+        copy = container.add_stream_from_template(picture, opaque=True)
+        container.add_attachment("../../../../tmp/megafs-evil.sh", "text/x-sh", b"#!/bin/sh")
+        container.metadata["title"] = "../../etc/passwd"
+        container.metadata["../\x1b]0;owned\x07"] = "\x1b[2J"
+        for packet in source.demux(picture):
+            if packet.size:
+                packet.stream = copy
+                container.mux(packet)
+    raw = path.read_bytes()
+    path.unlink()
+    return raw
+
+
+def _camera_jpg(seeds: list[Path]) -> bytes:
+    """A photograph whose camera data promise more than there is."""
+    photo = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "x" * 300
+    exif.get_ifd(0x8769)[0x829A] = 0.02
+    Image.fromarray(numbered_picture(9, 48, 128)).save(photo, "JPEG", exif=exif)
+    return photo.getvalue().replace(struct.pack(">I", 301), struct.pack(">I", 2**31 - 1))
+
+
 _BY_HAND: dict[str, Callable[[list[Path]], bytes]] = {
     "empty.mp4": lambda seeds: b"",
     "empty.png": lambda seeds: b"",
@@ -186,6 +278,9 @@ _BY_HAND: dict[str, Callable[[list[Path]], bytes]] = {
         b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
         b"m=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
     ),
+    "external.mov": _external_mov,
+    "climbing.mkv": climbing_mkv,
+    "camera.jpg": _camera_jpg,
     "playlist.avi": lambda seeds: b"[playlist]\nFile1=/etc/passwd\nNumberOfEntries=1\n",
 }
 

@@ -120,9 +120,13 @@ def nvidias_modules() -> Iterator[None]:
 
 def write_torch_pickle(path: Path, state: Mapping[str, Tensor]) -> None:
     """A generator as stylegan2-ada-pytorch pickles it."""
+    dump_torch(path, names_by_nvidia(state))
+
+
+def dump_torch(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Tensors under any names in a pickle of stylegan2-ada-pytorch."""
     with nvidias_modules(), path.open("wb") as file:
-        generator = _nested(names_by_nvidia(state))
-        pickle.dump({"G": None, "D": None, "G_ema": generator}, file)
+        pickle.dump({"G": None, "D": None, "G_ema": _nested(tensors)}, file)
 
 
 def variables_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -158,11 +162,16 @@ def variables_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def write_tensorflow_pickle(path: Path, state: Mapping[str, Tensor]) -> None:
     """A generator as the first release of StyleGAN2 pickles it: (G, D, Gs)."""
+    dump_tensorflow(path, variables_of(state))
+
+
+def dump_tensorflow(path: Path, variables: Mapping[str, Tensor]) -> None:
+    """Variables under any names in a pickle of the first release."""
     with nvidias_modules(), path.open("wb") as file:
         make = sys.modules["dnnlib.tflib.network"].Network
         parts: dict[str, list[tuple[str, Any]]] = {"mapping": [], "synthesis": []}
         own = []
-        for name, tensor in variables_of(state).items():
+        for name, tensor in variables.items():
             part, slash, rest = name.partition("/")
             (parts[part] if slash else own).append((rest if slash else name, tensor.numpy()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,18 @@ def test_a_folder_of_published_files_swaps_as_published(
     check_close(swap(model, pixels), straight_swap(dims, swapper, pixels))
 
 
+@pytest.mark.parametrize("swapper", ["ftm", "injection"])
+def test_in_half_precision_it_is_close_and_gives_float32(tmp_path: Path, swapper: str) -> None:
+    exact = load_model(write_folder(tmp_path, swapper), swapper=swapper, device="cpu")
+    half = replace(exact, dtype=torch.bfloat16)  # whether or not this processor is fast with it
+    pixels = random_pixels(2, 256)
+    found, wanted = swap(half, pixels), swap(exact, pixels)
+    assert found.dtype == torch.float32
+    assert not torch.equal(found, wanted)
+    # bfloat16 keeps 8 bits; errors of some thirty layers add up.
+    torch.testing.assert_close(found, wanted, atol=0.1 * float(wanted.abs().max()), rtol=0)
+
+
 @pytest.mark.parametrize("swapper", ["ftm", "injection", "lcr"])
 def test_converted_it_is_the_same_model(tmp_path: Path, swapper: str) -> None:
     folder = write_folder(tmp_path / "official", swapper)
@@ -119,34 +131,6 @@ def test_a_folder_without_the_swapper_or_with_an_unclear_generator_is_refused(
         load_model(folder)
 
 
-@pytest.mark.parametrize(
-    ("file_name", "part", "name"),
-    [
-        ("ftm_final.pth", "e", "fpn.backbone.layer3.0.bn2.running_var"),
-        ("ftm_final.pth", "s", "blocks.5.att_shifters.1.2.bias"),
-        (GENERATOR, "g_ema", "noises.noise_4"),
-    ],
-)
-def test_a_file_with_one_tensor_off_is_refused_by_its_name(
-    tmp_path: Path, file_name: str, part: str, name: str
-) -> None:
-    folder = write_folder(tmp_path / "official")
-    content = torch.load(folder / file_name, weights_only=True)
-    for change, said in (
-        ({name: torch.zeros(2, 9)}, f"'{name}' has shape [2, 9], wanted"),
-        ({"stranger": torch.zeros(1)}, "it has no place for 'stranger'"),
-    ):
-        torch.save(content | {part: content[part] | change}, folder / file_name)
-        with pytest.raises(WeightsError) as caught:
-            load_model(folder)
-        assert file_name in str(caught.value)
-        assert said in str(caught.value)
-    del content[part][name]
-    torch.save(content, folder / file_name)
-    with pytest.raises(WeightsError, match=f"it has no tensor '{name}'"):
-        load_model(folder)
-
-
 def test_weights_for_replacement_which_has_none_are_refused(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "official", "injection")
     (folder / "injection_final.pth").replace(folder / "lcr_final.pth")
@@ -154,35 +138,9 @@ def test_weights_for_replacement_which_has_none_are_refused(tmp_path: Path) -> N
         load_model(folder, swapper="lcr")
 
 
-class Evil:
-    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        return exec, ("open('evil', 'w')",)
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "is not a file of plain tensors"),
-        (pickle.dumps({"e": Evil()}, protocol=2), r"Unsupported global: GLOBAL \S*exec"),
-    ],
-)
-def test_a_damaged_or_hostile_file_is_refused_and_not_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, said: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    folder = write_folder(tmp_path / "official")
-    (folder / "ftm_final.pth").write_bytes(content)
-    with pytest.raises(WeightsError, match=said):
-        load_model(folder)
-    assert not (tmp_path / "evil").exists()
-
-
-def test_a_truncated_file_and_one_of_another_kind_are_refused(tmp_path: Path) -> None:
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "official")
     path = folder / "ftm_final.pth"
-    path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(WeightsError, match="is not a file of plain tensors"):
-        load_model(folder)
     torch.save({"e": {}}, path)
     with pytest.raises(WeightsError, match="not in the published layout: it has no part 's'"):
         load_model(folder)

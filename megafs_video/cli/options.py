@@ -108,14 +108,18 @@ LastTargetArgument = Annotated[
 TargetArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="TARGET", help="Video to put the face into; it is only read.", readable=False
+        metavar="TARGET",
+        help="Video to put the face into (or a photograph, a folder of numbered pictures, or "
+        "their pattern, such as frame-%04d.png); it is only read.",
+        readable=False,
     ),
 ]
 LastOutputArgument = Annotated[
     Path | None,
     typer.Argument(
         metavar="OUTPUT",
-        help="Video to write: .mp4, .m4v, .mov, .mkv or .webm. It appears when it is whole.",
+        help="Video to write: .mp4, .m4v, .mov, .mkv or .webm (a picture, for a photograph). It "
+        "appears when it is whole. A - is Matroska on standard output, for another program.",
         readable=False,
         show_default=False,
     ),
@@ -184,42 +188,6 @@ SmoothOption = Annotated[
         help="How much to calm the new face over time. Speech and blinks are kept in all. FILTER "
         "is savgol, gaussian, one-euro (looks at no later frame) or kalman; light and strong "
         "alone mix the best of them.",
-    ),
-]
-CodecOption = Annotated[
-    str,
-    typer.Option(
-        "--codec",
-        metavar="auto|h264|hevc|av1|vp9|prores|ffv1|NAME",
-        help="How to compress the picture; auto goes by the name of OUTPUT. A graphics card's "
-        "encoder is used only by name, such as h264_nvenc, hevc_qsv, av1_amf or "
-        "hevc_videotoolbox; `megafs-video doctor` says which this machine has.",
-    ),
-]
-QualityOption = Annotated[
-    float | None,
-    typer.Option(
-        "--quality",
-        metavar="NUMBER",
-        help="Constant rate factor: 0 is the best and largest, 51 (h264, hevc) or 63 (av1, vp9) "
-        "the worst. Default: no loss that an eye can see.",
-    ),
-]
-LosslessOption = Annotated[
-    bool,
-    typer.Option(
-        "--lossless",
-        help="Keep every sample that goes to the encoder (h264, hevc, av1, vp9, ffv1, nvenc): a "
-        "large file, which some players do not show. Instead of --quality.",
-    ),
-]
-PresetOption = Annotated[
-    str | None,
-    typer.Option(
-        "--preset",
-        metavar="NAME",
-        help="How hard the codec tries to make the file small: ultrafast to veryslow for h264 and "
-        "hevc, a number (small is slow) for av1 and vp9, proxy to 4444xq for prores.",
     ),
 ]
 OverwriteOption = Annotated[

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from megafs_video.cli import media, people
 from megafs_video.cli import options as words
-from megafs_video.cli import people
 from megafs_video.cli.fetching import fetch_missing
 from megafs_video.cli.progress import ProgressKind
 from megafs_video.cli.times import format_time, parse_time
@@ -50,6 +50,7 @@ def preview(
             "result.",
         ),
     ] = False,
+    rate: media.RateOption = None,
     overwrite: words.OverwriteOption = False,
     face: words.FaceOption = "largest",
     reference: words.ReferenceOption = None,
@@ -86,6 +87,7 @@ def preview(
     from megafs_video.video.landing import check_landing
     from megafs_video.video.picture import read_picture, write_picture
     from megafs_video.video.probe import probe
+    from megafs_video.video.sequence import footage_at
 
     chosen = SwapOptions(
         detector=detector.value,
@@ -95,7 +97,8 @@ def preview(
         offline=offline,
     )
     # What can be refused at once is refused before a model file is fetched.
-    check_times(probe(target), times_seconds)
+    footage = footage_at(target, rate)
+    check_times(probe(footage), times_seconds)
     for path in paths:
         check_landing(path, overwrite=overwrite)
         if any(path.resolve() == given.resolve() for given in (*pictures, target)):
@@ -113,7 +116,7 @@ def preview(
     fetch_missing(model, chosen.detector, offline=offline, progress=kind)
     previews = preview_frames(
         sources or first[0],
-        target,
+        footage,
         times_seconds,
         model=model,
         options=chosen,

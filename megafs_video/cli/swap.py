@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import typer
 
+from megafs_video.cli import media, people
 from megafs_video.cli import options as words
-from megafs_video.cli import people
 from megafs_video.cli.fetching import announce_json, announce_line, fetch_missing
+from megafs_video.cli.piping import opened_output
 from megafs_video.cli.progress import ProgressKind, show_progress
 
 if TYPE_CHECKING:
     from megafs_video.pipeline.options import SwapOptions
     from megafs_video.pipeline.report import SwapReport
+    from megafs_video.video.sequence import Footage
 
 
 def swap(
@@ -29,12 +31,13 @@ def swap(
     detector: words.DetectorOption = words.Detector.SCRFD,
     start: words.StartOption = None,
     end: words.EndOption = None,
+    rate: media.RateOption = None,
     max_gap: people.MaxGapOption = "0.3",
     smooth: words.SmoothOption = "light",
-    codec: words.CodecOption = "auto",
-    quality: words.QualityOption = None,
-    lossless: words.LosslessOption = False,
-    preset: words.PresetOption = None,
+    codec: media.CodecOption = "auto",
+    quality: media.QualityOption = None,
+    lossless: media.LosslessOption = False,
+    preset: media.PresetOption = None,
     overwrite: words.OverwriteOption = False,
     resume: words.ResumeOption = None,
     report: words.ReportOption = None,
@@ -65,6 +68,7 @@ def swap(
 
     from megafs_video.pipeline.options import SwapOptions
     from megafs_video.pipeline.swap import swap_video
+    from megafs_video.video.sequence import footage_at
 
     if lossless and quality is not None:
         raise typer.BadParameter("--lossless and --quality exclude each other; leave one out")
@@ -87,40 +91,46 @@ def swap(
     )
     pictures = [*first, *sources, *sources.values(), *filter(None, [reference])]
     kind = ProgressKind.NONE if quiet else progress
-    check_files(pictures, target, output, report, chosen)
-    check_choices(
-        model,
-        swapper=swapper.value,
-        device=device.value,
-        precision=precision.value,
-        engine=engine.value,
-    )
-    fetch_missing(model, chosen.detector, offline=offline, progress=kind)
-    with show_progress(kind, title="Swapping") as show:
-        found = swap_video(
-            sources or first[0],
-            target,
-            output,
-            model=model,
-            options=chosen,
+    footage = footage_at(target, rate)
+    with opened_output(output, resume=resume) as place:
+        check_files(pictures, footage, place, report, chosen)
+        check_choices(
+            model,
             swapper=swapper.value,
             device=device.value,
             precision=precision.value,
             engine=engine.value,
-            threads=threads,
-            progress=lambda now: show(now.frames, now.total_frames),
         )
-    if report is not None:
-        write_report(report, found.to_json(), overwrite=overwrite)
-    if not quiet:
-        say = announce_json if kind is ProgressKind.JSON else announce_line
-        for note in found.notes:
-            say(f"note: {note}")
-        print(summary(output, found))
+        fetch_missing(model, chosen.detector, offline=offline, progress=kind)
+        with show_progress(kind, title="Swapping") as show:
+            found = swap_video(
+                sources or first[0],
+                footage,
+                place,
+                model=model,
+                options=chosen,
+                swapper=swapper.value,
+                device=device.value,
+                precision=precision.value,
+                engine=engine.value,
+                threads=threads,
+                progress=lambda now: show(now.frames, now.total_frames),
+            )
+        if report is not None:
+            write_report(report, found.to_json(), overwrite=overwrite)
+        if not quiet:
+            say = announce_json if kind is ProgressKind.JSON else announce_line
+            for note in found.notes:
+                say(f"note: {note}")
+            print(summary(output, found))
 
 
 def check_files(
-    pictures: Sequence[Path], target: Path, output: Path, report: Path | None, chosen: SwapOptions
+    pictures: Sequence[Path],
+    target: Footage,
+    output: Path | BinaryIO,
+    report: Path | None,
+    chosen: SwapOptions,
 ) -> None:
     """Refuse what can be refused before a model file is fetched: ``swap_video`` would come later.
 
@@ -130,6 +140,7 @@ def check_files(
     from megafs_video.video.landing import check_landing
     from megafs_video.video.picture import read_picture
     from megafs_video.video.probe import probe
+    from megafs_video.video.sequence import file_of
     from megafs_video.video.write import check_output
 
     check_range(probe(target), chosen)
@@ -145,7 +156,8 @@ def check_files(
     for picture in pictures:
         read_picture(picture)
     if report is not None:
-        taken = {path.resolve() for path in (*pictures, target, output)}
+        files = (*pictures, file_of(target), output)
+        taken = {path.resolve() for path in files if isinstance(path, Path)}
         if report.resolve() in taken:
             raise typer.BadParameter(f"--report {report} is one of the other files; name another")
         check_landing(report, overwrite=chosen.overwrite)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -30,8 +32,8 @@ def flow(start: UInt8Array, end: UInt8Array) -> FloatArray:
     import cv2
 
     grey = [cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) for pixels in (start, end)]
-    estimator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return np.asarray(estimator.calc(*grey, None))  # type: ignore[call-overload]
+    estimator: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    return np.asarray(estimator.calc(*grey, None))
 
 
 def occluded(there: FloatArray, back: FloatArray) -> npt.NDArray[np.bool_]:
@@ -50,19 +52,24 @@ def stepped(picture: FloatArray, steps: FloatArray) -> FloatArray:
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     places = (np.stack([x, y], axis=2) + steps).astype(np.float32)
     return np.asarray(
-        cv2.remap(picture, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+        cv2.remap(picture, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     )
 
 
-def head_motion(before: UInt8Array, after: UInt8Array, square: Square) -> FloatArray:
-    """The similarity [2, 3] by which the head in the FFHQ ``square`` of ``before`` moved.
+def head_crop(pixels: UInt8Array, square: Square) -> UInt8Array:
+    """All that has to be remembered of a picture to see how the head in ``square`` moves."""
+    return warp(pixels, square.frame_to_crop(_MOTION_SIZE), _MOTION_SIZE)
 
-    In pixels of the frame. Most of the face between brows and mouth has to move as a whole; what
+
+def head_motion(before: UInt8Array, after: UInt8Array, square: Square) -> FloatArray:
+    """The similarity [2, 3] by which a head moved from the FFHQ ``square`` where it was before.
+
+    ``before`` is its ``head_crop`` there and then, ``after`` the picture now; the motion is in
+    pixels of the picture. Most of the face between brows and mouth has to move as a whole; what
     moves otherwise is left out of the fit. Flat pictures do not move.
     """
     frame_to_crop = square.frame_to_crop(_MOTION_SIZE)
-    crops = [warp(pixels, frame_to_crop, _MOTION_SIZE) for pixels in (before, after)]
-    steps = flow(crops[0], crops[1])
+    steps = flow(before, head_crop(after, square))
     x = np.linspace(_SKULL_LEFT, _SKULL_RIGHT, _NUM_POINTS) * _MOTION_SIZE
     y = np.linspace(_SKULL_TOP, _SKULL_BOTTOM, _NUM_POINTS) * _MOTION_SIZE
     start_xy = np.stack(np.meshgrid(x.astype(int), y.astype(int)), axis=2).reshape(-1, 2)

@@ -35,6 +35,13 @@ def inverse_haar(bands: Tensor) -> Tensor:
     low, rows, columns, diagonal = bands.permute(0, 2, 3, 1).chunk(4, dim=3)  # [N, H, W, C]
     even, odd = low + rows, low - rows
     even_step, odd_step = columns + diagonal, columns - diagonal
+    if not torch.is_grad_enabled():  # straight into place, where nobody wants gradients
+        made = bands.new_empty(batch, 2 * height, 2 * width, channels // 4)
+        torch.add(even, even_step, out=made[:, ::2, ::2])
+        torch.sub(even, even_step, out=made[:, ::2, 1::2])
+        torch.add(odd, odd_step, out=made[:, 1::2, ::2])
+        torch.sub(odd, odd_step, out=made[:, 1::2, 1::2])
+        return made.permute(0, 3, 1, 2)
     top = torch.stack((even + even_step, even - even_step), dim=3)  # [N, H, W, 2, C]
     bottom = torch.stack((odd + odd_step, odd - odd_step), dim=3)
     cells = torch.stack((top, bottom), dim=2)  # [N, H, 2, W, 2, C]
@@ -62,10 +69,17 @@ class ModulatedConvolution(nn.Module):
 
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
         """features [N, C_in, H, W], style [N, 512] -> [N, C_out, H, W]."""
-        features = features * self.modulation(style)[:, :, None, None]
-        if self.depthwise is not None:
-            features = self.depthwise(features)
-        return functional.leaky_relu(self.convolution(features) + self.noise, 0.2)
+        scales = self.modulation(style)  # [N, C_in]
+        if self.depthwise is None:
+            features = self.convolution(features * scales[:, :, None, None])
+        elif len(features) == 1:  # fewer weights than features are scaled
+            weight = self.depthwise.weight * scales[0, :, None, None, None]
+            features = functional.conv2d(features, weight, padding=1, groups=len(weight))
+            features = self.convolution(features)
+        else:
+            features = self.convolution(self.depthwise(features * scales[:, :, None, None]))
+        features += self.noise
+        return functional.leaky_relu(features, 0.2, inplace=True)
 
 
 class Block(nn.Module):
@@ -98,8 +112,11 @@ class Picture(nn.Module):
 
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
         """features [N, C, H, W], style [N, 512] -> RGB [N, 3, 2H, 2W]."""
-        features = features * self.modulation(style)[:, :, None, None]
-        return inverse_haar(self.convolution(features))
+        scales = self.modulation(style)[:, :, None, None]
+        if len(features) == 1:  # fewer weights than features are scaled
+            weight, bias = self.convolution.weight * scales, self.convolution.bias
+            return inverse_haar(functional.conv2d(features, weight, bias))
+        return inverse_haar(self.convolution(features * scales))
 
 
 class Generator(nn.Module):

@@ -45,11 +45,9 @@ class Layout:
         self.left.pop(name, None)
         return tensor.float()
 
-    def pop(self, name: str) -> Tensor:
-        """A tensor of any shape in float32; ValueError if it is missing."""
-        if name not in self.tensors:
-            raise ValueError(f"it has no tensor {name!r}")
-        return self.take(name, *self.tensors[name].shape)
+    def pop(self, name: str, num_dimensions: int) -> Tensor:
+        """A tensor of any sizes in float32; ValueError if it is missing or misshapen."""
+        return self.take(name, *self.shape(name, num_dimensions))
 
     def finish(self) -> None:
         """ValueError names the first tensor that nothing took."""

@@ -22,13 +22,15 @@ def from_torch(tensors: Mapping[str, Tensor]) -> State:
     state: State = {}
     for layer in range(n.count("mapping.fc")):
         for leaf in ("weight", "bias"):
-            state[f"style.{layer + 1}.{leaf}"] = n.pop(f"mapping.fc{layer}.{leaf}")
-    n.pop("mapping.w_avg")
-    state["input.input"] = n.pop("synthesis.b4.const")[None]
+            state[f"style.{layer + 1}.{leaf}"] = n.pop(
+                f"mapping.fc{layer}.{leaf}", 2 if leaf == "weight" else 1
+            )
+    n.pop("mapping.w_avg", 1)
+    state["input.input"] = n.pop("synthesis.b4.const", 3)[None]
     num_sizes = (n.count("synthesis.b") - 1).bit_length() - 2  # 4, 8, 16 … px
     for depth in range(num_sizes):
         block = f"synthesis.b{4 << depth}."
-        kernel = 4 * n.pop(f"{block}resample_filter")
+        kernel = 4 * n.pop(f"{block}resample_filter", 2)
         layers = {"conv1": "conv1"}
         rgb = "to_rgb1"
         if depth > 0:
@@ -37,24 +39,24 @@ def from_torch(tensors: Mapping[str, Tensor]) -> State:
             state[f"{rgb}.upsample.kernel"] = kernel
         for theirs, ours in layers.items():
             index = 2 * depth - (theirs == "conv0")
-            blur = 4 * n.pop(f"{block}{theirs}.resample_filter")
+            blur = 4 * n.pop(f"{block}{theirs}.resample_filter", 2)
             if theirs == "conv0":
                 state[f"{ours}.conv.blur.kernel"] = blur
             state |= _convolution(n, f"{block}{theirs}", ours)
-            state[f"{ours}.activate.bias"] = n.pop(f"{block}{theirs}.bias")
-            state[f"{ours}.noise.weight"] = n.pop(f"{block}{theirs}.noise_strength").reshape(1)
-            state[f"noises.noise_{index}"] = n.pop(f"{block}{theirs}.noise_const")[None, None]
+            state[f"{ours}.activate.bias"] = n.pop(f"{block}{theirs}.bias", 1)
+            state[f"{ours}.noise.weight"] = n.pop(f"{block}{theirs}.noise_strength", 0).reshape(1)
+            state[f"noises.noise_{index}"] = n.pop(f"{block}{theirs}.noise_const", 2)[None, None]
         state |= _convolution(n, f"{block}torgb", rgb)
-        state[f"{rgb}.bias"] = n.pop(f"{block}torgb.bias").reshape(1, -1, 1, 1)
+        state[f"{rgb}.bias"] = n.pop(f"{block}torgb.bias", 1).reshape(1, -1, 1, 1)
     n.finish()
     return state
 
 
 def _convolution(n: Layout, theirs: str, ours: str) -> State:
     return {
-        f"{ours}.conv.weight": n.pop(f"{theirs}.weight")[None],
-        f"{ours}.conv.modulation.weight": n.pop(f"{theirs}.affine.weight"),
-        f"{ours}.conv.modulation.bias": n.pop(f"{theirs}.affine.bias"),
+        f"{ours}.conv.weight": n.pop(f"{theirs}.weight", 4)[None],
+        f"{ours}.conv.modulation.weight": n.pop(f"{theirs}.affine.weight", 2),
+        f"{ours}.conv.modulation.bias": n.pop(f"{theirs}.affine.bias", 1),
     }
 
 
@@ -66,31 +68,33 @@ def from_tensorflow(variables: Mapping[str, Tensor]) -> State:
     state: State = {}
     for layer in range(n.count("mapping/Dense", "/")):
         name = f"mapping/Dense{layer}"
-        state[f"style.{layer + 1}.weight"] = n.pop(f"{name}/weight").T
-        state[f"style.{layer + 1}.bias"] = n.pop(f"{name}/bias")
-    n.pop("dlatent_avg")
-    n.pop("synthesis/lod")
-    state["input.input"] = n.pop("synthesis/4x4/Const/const")
+        state[f"style.{layer + 1}.weight"] = n.pop(f"{name}/weight", 2).T
+        state[f"style.{layer + 1}.bias"] = n.pop(f"{name}/bias", 1)
+    n.pop("dlatent_avg", 1)
+    n.pop("synthesis/lod", 0)
+    state["input.input"] = n.pop("synthesis/4x4/Const/const", 4)
     num_noises = n.count("synthesis/noise")
     for index in range(num_noises):
         depth = (index + 1) // 2
         theirs = "Conv" if index == 0 else "Conv0_up" if index % 2 else "Conv1"
         block = f"synthesis/{4 << depth}x{4 << depth}"
         ours = "conv1" if index == 0 else f"convs.{index - 1}"
-        weight = n.pop(f"{block}/{theirs}/weight").permute(3, 2, 0, 1)
+        weight = n.pop(f"{block}/{theirs}/weight", 4).permute(3, 2, 0, 1)
         if theirs == "Conv0_up":  # there it is a convolution, here a correlation
             weight = weight.flip(2, 3)
             state[f"{ours}.conv.blur.kernel"] = kernel
         state[f"{ours}.conv.weight"] = weight[None]
         state |= _tensorflow_modulation(n, f"{block}/{theirs}", ours)
-        state[f"{ours}.activate.bias"] = n.pop(f"{block}/{theirs}/bias")
-        state[f"{ours}.noise.weight"] = n.pop(f"{block}/{theirs}/noise_strength").reshape(1)
-        state[f"noises.noise_{index}"] = n.pop(f"synthesis/noise{index}")
+        state[f"{ours}.activate.bias"] = n.pop(f"{block}/{theirs}/bias", 1)
+        state[f"{ours}.noise.weight"] = n.pop(f"{block}/{theirs}/noise_strength", 0).reshape(1)
+        state[f"noises.noise_{index}"] = n.pop(f"synthesis/noise{index}", 4)
         if index % 2 == 0:
             rgb = "to_rgb1" if depth == 0 else f"to_rgbs.{depth - 1}"
-            state[f"{rgb}.conv.weight"] = n.pop(f"{block}/ToRGB/weight").permute(3, 2, 0, 1)[None]
+            state[f"{rgb}.conv.weight"] = n.pop(f"{block}/ToRGB/weight", 4).permute(3, 2, 0, 1)[
+                None
+            ]
             state |= _tensorflow_modulation(n, f"{block}/ToRGB", rgb)
-            state[f"{rgb}.bias"] = n.pop(f"{block}/ToRGB/bias").reshape(1, -1, 1, 1)
+            state[f"{rgb}.bias"] = n.pop(f"{block}/ToRGB/bias", 1).reshape(1, -1, 1, 1)
             if depth > 0:
                 state[f"{rgb}.upsample.kernel"] = kernel
     n.finish()
@@ -99,6 +103,6 @@ def from_tensorflow(variables: Mapping[str, Tensor]) -> State:
 
 def _tensorflow_modulation(n: Layout, theirs: str, ours: str) -> State:
     return {
-        f"{ours}.conv.modulation.weight": n.pop(f"{theirs}/mod_weight").T,
-        f"{ours}.conv.modulation.bias": n.pop(f"{theirs}/mod_bias") + 1,
+        f"{ours}.conv.modulation.weight": n.pop(f"{theirs}/mod_weight", 2).T,
+        f"{ours}.conv.modulation.bias": n.pop(f"{theirs}/mod_bias", 1) + 1,
     }

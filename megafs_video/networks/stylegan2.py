@@ -56,14 +56,16 @@ class ModulatedConvolution(nn.Module):
             features = self._convolve(features, weight, self.bias)
         else:
             features = self._convolve(features * scales[:, :, None, None], self.weight, None)
-            features = features * demodulation[:, :, None, None] + self.bias[:, None, None]
+            demodulation, bias = demodulation.to(features.dtype), self.bias.to(features.dtype)
+            features = features * demodulation[:, :, None, None] + bias[:, None, None]
         features += self.noise
         return functional.leaky_relu(features, 0.2, inplace=True)
 
     def _scales_weights(self, features: Tensor) -> bool:
+        if len(features) != 1 or _is_traced():  # a batch, or for an engine
+            return False
         num_outputs = len(self.weight) * self.noise.numel()
-        is_less = self.weight.numel() < features.numel() + num_outputs
-        return len(features) == 1 and is_less and not torch.jit.is_tracing()  # by an engine
+        return self.weight.numel() < features.numel() + num_outputs
 
     def _convolve(self, features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if self.blur is None:
@@ -72,11 +74,16 @@ class ModulatedConvolution(nn.Module):
         return blurred
 
 
+def _is_traced() -> bool:
+    """Whether an engine reads the network off, which wants one form for every batch."""
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined,no-untyped-call]  # no stubs
+
+
 def spread(features: Tensor, flipped: Tensor) -> Tensor:
     """Zeros between the pixels, then a 3x3 window: a transposed convolution of stride 2.
 
     features [N, C_in, H, W], flipped [C_out, C_in, 3, 3] (the window back to front) ->
-    [N, C_out, 2H + 1, 2W + 1].
+    [N, C_out, 2H + 3, 2W + 3], a frame of zeros around 2H + 1 rows and 2W + 1 columns.
 
     Of the window, the four pixels of a 2x2 cell see parts of 2x2, 2x1, 1x2 and 1x1 weights beside
     the zeros: four small convolutions, which are faster than the transposed one.
@@ -84,7 +91,7 @@ def spread(features: Tensor, flipped: Tensor) -> Tensor:
     batch, _, height, width = features.shape
     places = tuple(product((0, 1), repeat=2))  # row and column in the cell
     windows = [flipped[:, :, row::2, column::2] for row, column in places]
-    if torch.jit.is_tracing():
+    if _is_traced():
         # Engines know how to weave whole maps, but not how to write every other pixel.
         maps = [
             functional.conv2d(
@@ -94,14 +101,16 @@ def spread(features: Tensor, flipped: Tensor) -> Tensor:
         ]
         cells = torch.cat(maps, dim=1).view(batch, 2, 2, len(flipped), height + 1, width + 1)
         woven = cells.permute(0, 3, 4, 1, 5, 2)  # [N, C_out, H + 1, 2, W + 1, 2]
-        return woven.reshape(batch, -1, 2 * height + 2, 2 * width + 2)[:, :, :-1, :-1]
-    made = features.new_empty(batch, 2 * height + 1, 2 * width + 1, len(flipped))
-    made = made.permute(0, 3, 1, 2)  # channels last: whole pixels are written
+        woven = woven.reshape(batch, -1, 2 * height + 2, 2 * width + 2)  # the last ones are zeros
+        return functional.pad(woven, (1, 0, 1, 0))
+    framed = features.new_empty(batch, 2 * height + 3, 2 * width + 3, len(flipped))
+    framed = framed.permute(0, 3, 1, 2)  # channels last: whole pixels are written
+    framed[:, :, :: 2 * height + 2] = 0
+    framed[:, :, :, :: 2 * width + 2] = 0
     for window, (row, column) in zip(windows, places, strict=True):
-        made[:, :, row::2, column::2] = functional.conv2d(
-            features, window, padding=(1 - row, 1 - column)
-        )
-    return made
+        part = functional.conv2d(features, window, padding=(1 - row, 1 - column))
+        framed[:, :, row + 1 : -1 : 2, column + 1 : -1 : 2] = part
+    return framed
 
 
 class Blur(nn.Module):
@@ -114,11 +123,11 @@ class Blur(nn.Module):
         self.register_buffer("kernel", torch.tensor(BLUR).repeat(channels, 1, 1, 1))
 
     def forward(self, features: Tensor, bias: Tensor | None) -> Tensor:
-        """[N, C, H, W] -> [N, C, H-1, W-1]."""
+        """[N, C, H, W] -> [N, C, H-3, W-3]."""
         groups = len(self.kernel)
         columns = self.kernel.transpose(2, 3)
-        features = functional.conv2d(features, columns, padding=(1, 0), groups=groups)
-        return functional.conv2d(features, self.kernel, bias, padding=(0, 1), groups=groups)
+        features = functional.conv2d(features, columns, groups=groups)
+        return functional.conv2d(features, self.kernel, bias, groups=groups)
 
 
 def double(picture: Tensor) -> Tensor:
@@ -143,7 +152,7 @@ class ToRgb(nn.Module):
         """features [N, C, S, S], style [N, 512] -> [N, 3, S, S]."""
         scales = self.modulation(style)  # [N, C]
         weight, bias = self.convolution.weight, self.convolution.bias
-        if len(features) == 1 and not torch.jit.is_tracing():
+        if len(features) == 1 and not _is_traced():
             return functional.conv2d(features, weight * scales[:, :, None, None], bias)
         return functional.conv2d(features * scales[:, :, None, None], weight, bias)
 

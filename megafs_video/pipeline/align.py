@@ -57,7 +57,7 @@ class Align:
                 meshes_xy = [tracked.face.landmarks_xy for tracked in item.faces]
                 yield self._cut(item, [(mesh_square(xy), oval(xy)) for xy in meshes_xy])
             return
-        for item, values_of_faces in filtered(
+        for riding, values_of_faces in filtered(
             ride(items),
             self._samples,
             _filters(self.profile),
@@ -65,11 +65,11 @@ class Align:
             max_frames=self.max_lookahead_frames,
         ):
             places = [
-                self._place(riding.anchor, *values)
-                for riding, values in zip(item.faces, values_of_faces, strict=True)
+                self._place(face.anchor, *values)
+                for face, values in zip(riding.faces, values_of_faces, strict=True)
             ]
-            faces = tuple(riding.tracked for riding in item.faces)
-            yield self._cut(FrameFaces(item.frame, faces), places)
+            faces = tuple(face.tracked for face in riding.faces)
+            yield self._cut(FrameFaces(riding.frame, faces), places)
 
     def _samples(self, seconds: float, riding: RidingFace) -> Sequence[Sample]:
         """Where the crop [4] and the oval [2 K] are, as seen from the anchor."""
@@ -82,11 +82,11 @@ class Align:
         ]
 
     def _place(
-        self, anchor: Square, place: FloatArray, row: FloatArray
+        self, anchor: Square, place: FloatArray, seen_oval: FloatArray
     ) -> tuple[Square, FloatArray]:
         """The crop and the oval [K, 2] in the frame, of values taken by ``_samples``."""
         anchor_to_frame = invert(anchor.frame_to_crop(self.crop_size))
-        oval_xy = transform_points(row.reshape(-1, 2), anchor_to_frame)
+        oval_xy = transform_points(seen_oval.reshape(-1, 2), anchor_to_frame)
         return Square.placed(place, anchor), oval_xy
 
     def _cut(

@@ -12,6 +12,7 @@ import torch
 
 from megafs_video.pipeline.options import SwapOptions
 from megafs_video.pipeline.prepare import Cast, Source, SourceMap
+from megafs_video.video.sequence import Footage
 
 # Options that say how a run goes, not what it writes.
 _LEFT_OUT = {"overwrite", "offline", "resume"}
@@ -25,11 +26,10 @@ _LIBRARIES = (
 def identity_of(
     cast: Cast,
     source: Source | SourceMap,
-    target: Path,
+    target: Footage,
     options: SwapOptions,
     *,
     swapper: str,
-    engine: str,
 ) -> dict[str, str]:
     """Everything that the pictures of a run depend on, as people call it.
 
@@ -38,7 +38,7 @@ def identity_of(
     device = cast.model.device
     settings = {each.name: getattr(options, each.name) for each in fields(options)}
     return {
-        "the target": _sha256(target),
+        "the target": _sha256_of_footage(target),
         "the source": _sha256_of_source(source),
         **{
             name: _sha256(value) if isinstance(value, Path) else str(value)
@@ -48,14 +48,21 @@ def identity_of(
         "batch_size": str(options.faces_per_batch(device.type)),
         "device": str(device),
         "precision": str(cast.model.dtype),
+        "engine": cast.model.engine,
         "threads": str(torch.get_num_threads()),
         "model": cast.model.name,
         "swapper": swapper,
-        "engine": engine,
         **{f"file {name}": sha256 for name, sha256 in cast.model.hashes.items()},
         **{f"file {name}": sha256 for name, sha256 in cast.finders.hashes.items()},
         **{name: _version(name) for name in _LIBRARIES},
     }
+
+
+def _sha256_of_footage(target: Footage) -> str:
+    if isinstance(target, Path):
+        return _sha256(target)
+    parts = [str(target.rate), *map(_sha256, target.paths())]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
 def _sha256_of_source(source: Source | SourceMap) -> str:

@@ -23,6 +23,7 @@ from megafs_video.values import AlignedCrop, Frame, FrameFaces, SwappedCrop, UIn
 from megafs_video.video.planes import shown_pixels
 from megafs_video.video.probe import VideoInfo, probe
 from megafs_video.video.sample import frames_at
+from megafs_video.video.sequence import Footage, as_footage
 
 _DEFAULTS = SwapOptions()
 
@@ -51,7 +52,7 @@ class Preview:
 
 def preview_frames(
     source: Source | SourceMap,
-    target: Path | str,
+    target: Footage | str,
     times_seconds: Sequence[float],
     *,
     model: FaceModel | str | Path = "mobile",
@@ -72,8 +73,9 @@ def preview_frames(
     """
     keep_freed_memory()  # before decoders have threads
     options = replace(options, smooth="off")
-    check_times(probe(Path(target)), times_seconds)
-    frames = frames_at(Path(target), times_seconds)
+    footage = as_footage(target)
+    check_times(probe(footage), times_seconds)
+    frames = frames_at(footage, times_seconds)
     try:
         # A time outside the clip, or a file that is none, is said before a model is loaded.
         first = next(frames, None)

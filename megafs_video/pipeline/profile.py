@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any
 
@@ -25,7 +25,8 @@ class Profile:
     middle: Filter[Any]  # codes of the 16 and 32 px layers: lips and lids, and some identity
     fine: Filter[Any]  # codes from 64 px on: identity, colour, texture, and nothing that moves
     colour: Filter[Any]  # the map that gives the swapped face the target's colours
-    texture_seconds: float = 0.2  # memory of each point of the skin, as it moves with the face
+    # Memory of each point of the skin, as it moves with the face.
+    texture_seconds: float = field(default=0.2, kw_only=True)
 
 
 # Gain for a tone at 2, 5 and 8 Hz (speech is 2 to 7 Hz) and what is left of white noise, at 30
@@ -36,17 +37,18 @@ _STEADY = Gaussian(sigma_seconds=1 / 15, radius_seconds=0.17)
 _CALM = Gaussian(sigma_seconds=0.13, radius_seconds=0.27)
 # As calm as the second while only noise moves, and as quick as the first when a face does.
 _POSE = Adaptive(_SPEECH, _STEADY)
-_IDENTITY = Adaptive(_SPEECH, _CALM)
+# Nobody becomes somebody else within a shot: a memory of seconds, and a look ahead of 8 frames.
+_IDENTITY = Kalman(half_gain_hz=0.15, lag_seconds=0.27)
 
 # Chosen by measurement: docs/smoothing.md.
 _MEASURED = {
-    "light": Profile(_CALM, _STEADY, _SPEECH, _SPEECH, _SPEECH, _IDENTITY, _CALM),
+    "light": Profile(_CALM, _STEADY, _SPEECH, _POSE, _SPEECH, _IDENTITY, _CALM),
     "strong": Profile(_CALM, _STEADY, _SPEECH, _POSE, _POSE, _IDENTITY, _CALM, texture_seconds=0.4),
 }
 
 _HALF_GAINS_HZ = {
     #         place, outline, constant, coarse, middle, fine, colour
-    "light": (1.4, 2.8, 8.8, 8.8, 8.8, 1.4, 1.4),
+    "light": (1.4, 2.8, 8.8, 5.6, 8.8, 1.4, 1.4),
     "strong": (1.4, 2.8, 8.8, 5.6, 5.6, 1.4, 1.4),
 }
 """The tones that a filter by name is made to halve."""

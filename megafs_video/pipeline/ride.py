@@ -8,7 +8,7 @@ from math import exp
 
 import numpy as np
 
-from megafs_video.geometry.flow import head_motion
+from megafs_video.geometry.flow import head_crop, head_motion
 from megafs_video.geometry.similarity import fit_similarity
 from megafs_video.geometry.squares import Square
 from megafs_video.geometry.templates import mesh_square
@@ -43,7 +43,7 @@ class _Last:
     """A track when it was last seen."""
 
     seconds: float
-    pixels: UInt8Array  # [H, W, 3], the whole frame
+    crop: UInt8Array  # the head_crop of its anchor
     square: Square
     anchor: Square
 
@@ -51,27 +51,28 @@ class _Last:
 def ride(items: Iterator[FrameFaces[TrackedFace]]) -> Iterator[FrameFaces[RidingFace]]:
     """Each face with its anchor, which optical flow moves from frame to frame.
 
-    The first of a track has its own square for an anchor. One frame per track is remembered.
+    The first of a track has its own square for an anchor. One small crop per track is remembered.
     """
     tracks: dict[int, _Last] = {}
     for item in items:
         tracks = item.frame.carried("ride", tracks)
-        earliest = item.frame.seconds - _MAX_AWAY_SECONDS
+        seconds = item.frame.seconds
+        earliest = seconds - _MAX_AWAY_SECONDS
         tracks = {number: last for number, last in tracks.items() if last.seconds >= earliest}
         faces = []
         for tracked in item.faces:
             square = mesh_square(tracked.face.landmarks_xy)
             last = tracks.get(tracked.track_id)
             anchor = square if last is None else _moved(last, item.frame, square)
-            seconds, pixels = item.frame.seconds, item.frame.pixels
-            tracks[tracked.track_id] = _Last(seconds, pixels, square, anchor)
+            crop = head_crop(item.frame.pixels, anchor)
+            tracks[tracked.track_id] = _Last(seconds, crop, square, anchor)
             faces.append(RidingFace(tracked, square, anchor))
         yield FrameFaces(item.frame, tuple(faces))
 
 
 def _moved(last: _Last, frame: Frame, square: Square) -> Square:
     """The anchor in ``frame``, where the face is in ``square``."""
-    anchor = last.anchor.moved(head_motion(last.pixels, frame.pixels, last.anchor))
+    anchor = last.anchor.moved(head_motion(last.crop, frame.pixels, last.anchor))
     jump = square.seen_from(anchor) - last.square.seen_from(last.anchor)
     if np.abs(jump).max() > _MAX_JUMP:
         anchor = last.anchor.moved(fit_similarity(last.square.corners_xy, square.corners_xy))

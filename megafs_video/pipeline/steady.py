@@ -19,7 +19,7 @@ from megafs_video.values import FloatArray, FrameFaces, SwappedCrop, UInt8Array
 # 40 a second row of teeth is seen in a mouth that speaks, at 16 half of the calm is lost.
 _TREMOR_LEVELS = 30.0
 # Side of the crop in which flow and differences are looked at, pixels.
-_FLOW_SIZE = 256
+_CROP_SIZE = 256
 # A track that is away for longer begins anew.
 _MAX_AWAY_SECONDS = 0.5
 
@@ -29,9 +29,9 @@ class _Last:
     """A track when it was last seen."""
 
     seconds: float
-    pixels: UInt8Array  # [H, W, 3], the whole frame
-    frame_to_picture: FloatArray  # [2, 3]
-    picture: FloatArray  # [R, R, 3] float32, levels
+    crop: UInt8Array  # [G, G, 3], of the target
+    frame_to_crop: FloatArray  # [2, 3]
+    picture: FloatArray  # [R, R, 3] float32, levels: the same place, generated
 
 
 @dataclass(frozen=True)
@@ -60,23 +60,20 @@ class Steady:
         tracks: dict[int, _Last] = {}
         for item in items:
             tracks = item.frame.carried("steady", tracks)
-            earliest = item.frame.seconds - _MAX_AWAY_SECONDS
-            tracks = {n: last for n, last in tracks.items() if last.seconds >= earliest}
+            seconds = item.frame.seconds
+            earliest = seconds - _MAX_AWAY_SECONDS
+            tracks = {number: last for number, last in tracks.items() if last.seconds >= earliest}
             faces = []
-            for face in item.faces:
-                face = at_frame_scale(face)
-                now = _Last(
-                    item.frame.seconds,
-                    item.frame.pixels,
-                    _frame_to_picture(face),
-                    face.pixels.astype(np.float32),
-                )
+            for face in map(at_frame_scale, item.faces):
+                picture = face.pixels.astype(np.float32)
+                frame_to_crop = compose(face.frame_to_crop, resize(len(face.mask), _CROP_SIZE))
                 if face.track_id in tracks:
                     last = tracks[face.track_id]
-                    memory = exp((last.seconds - now.seconds) / self.profile.texture_seconds)
-                    now = replace(now, picture=_averaged(last, now, memory))
-                tracks[face.track_id] = now
-                faces.append(replace(face, pixels=np.rint(now.picture).astype(np.uint8)))
+                    memory = exp((last.seconds - seconds) / self.profile.texture_seconds)
+                    picture = _averaged(last, item.frame.pixels, frame_to_crop, picture, memory)
+                crop = warp(item.frame.pixels, frame_to_crop, _CROP_SIZE)
+                tracks[face.track_id] = _Last(seconds, crop, frame_to_crop, picture)
+                faces.append(replace(face, pixels=np.rint(picture).astype(np.uint8)))
             yield FrameFaces(item.frame, tuple(faces))
 
 
@@ -98,40 +95,43 @@ def at_frame_scale(swapped: SwappedCrop) -> SwappedCrop:
     return replace(swapped, pixels=np.asarray(picture, np.uint8))
 
 
-def _frame_to_picture(swapped: SwappedCrop) -> FloatArray:
-    crop_to_picture = resize(swapped.mask.shape[0], swapped.pixels.shape[0])
-    return compose(swapped.frame_to_crop, crop_to_picture)
-
-
-def _averaged(last: _Last, now: _Last, memory: float) -> FloatArray:
+def _averaged(
+    last: _Last,
+    frame_pixels: UInt8Array,
+    frame_to_crop: FloatArray,
+    picture: FloatArray,
+    memory: float,
+) -> FloatArray:
     """The new picture [R, R, 3] with the last one mixed in where it moved along.
 
     ``memory`` is the share of the last one, 0 to 1, where both agree.
     """
     cv2 = opencv()
-    size = now.picture.shape[0]
-    grid_to_picture = resize(_FLOW_SIZE, size)
-    frame_to_grid = compose(now.frame_to_picture, invert(grid_to_picture))
-    before, after = (warp(one.pixels, frame_to_grid, _FLOW_SIZE) for one in (last, now))
-    back = flow(after, before)  # [G, G, 2]
-    x, y = np.meshgrid(np.arange(_FLOW_SIZE), np.arange(_FLOW_SIZE))
-    places = np.stack([x, y], axis=2) + back
-    grid_to_last = compose(invert(frame_to_grid), last.frame_to_picture)
-    places = places @ grid_to_last[:, :2].T + grid_to_last[:, 2]  # in the last picture
-    last_size = last.picture.shape[0]
-    inside = ((places >= 0) & (places <= last_size - 1)).all(axis=2)
-    share = memory * (inside & ~occluded(back, flow(before, after)))  # [G, G]
+    after = warp(frame_pixels, last.frame_to_crop, _CROP_SIZE)  # where the last crop was
+    back = flow(after, last.crop)  # [G, G, 2]
+    hidden = occluded(back, flow(last.crop, after))
+    # Each point of the new crop, where it lies in the last one, and where the flow has it from.
+    x, y = np.meshgrid(np.arange(_CROP_SIZE), np.arange(_CROP_SIZE))
+    crop_to_last = compose(invert(frame_to_crop), last.frame_to_crop)
+    here = (np.stack([x, y], axis=2) @ crop_to_last[:, :2].T + crop_to_last[:, 2]).astype(
+        np.float32
+    )
+    known = np.dstack([back, 1.0 - hidden]).astype(np.float32)
+    known = cv2.remap(known, here, None, cv2.INTER_LINEAR, borderValue=(0, 0, 0))  # [G, G, 3]
+    there = here + known[..., :2]
+    is_inside = ((there >= 0) & (there <= _CROP_SIZE - 1)).all(axis=2)
+    share = memory * is_inside * known[..., 2]  # [G, G]
 
+    size, last_size = len(picture), len(last.picture)
+    crop_to_picture = resize(_CROP_SIZE, last_size)
+    places = there * crop_to_picture[0, 0] + crop_to_picture[:, 2]
     full = {"dsize": (size, size), "interpolation": cv2.INTER_LINEAR}
+    places = cv2.resize(places.astype(np.float32), **full)
     moved = cv2.remap(
-        last.picture,
-        cv2.resize(places.astype(np.float32), **full),
-        None,
-        cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_REPLICATE,
+        last.picture, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )  # [R, R, 3]
-    grid = (_FLOW_SIZE, _FLOW_SIZE)
-    levels = cv2.resize(np.abs(moved - now.picture), grid, interpolation=cv2.INTER_AREA)
+    crop_size = (_CROP_SIZE, _CROP_SIZE)
+    levels = cv2.resize(np.abs(moved - picture), crop_size, interpolation=cv2.INTER_AREA)
     share = share * np.exp(-np.square(levels.mean(axis=2) / _TREMOR_LEVELS))
     share = cv2.resize(share.astype(np.float32), **full)[..., None]  # [R, R, 1]
-    return np.asarray(np.clip(now.picture + share * (moved - now.picture), 0, 255))
+    return np.asarray(np.clip(picture + share * (moved - picture), 0, 255))

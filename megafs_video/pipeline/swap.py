@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
+from typing import BinaryIO
 
 import torch
 
@@ -23,6 +24,7 @@ from megafs_video.pipeline.work import Work, forget, opened_work
 from megafs_video.values import FrameFaces, SwappedCrop
 from megafs_video.video.probe import VideoInfo, probe
 from megafs_video.video.read import ReadLog, read_frames
+from megafs_video.video.sequence import Footage, as_footage
 from megafs_video.video.still import StillWriter, is_still
 from megafs_video.video.write import VideoWriter, Written, check_output
 
@@ -47,8 +49,8 @@ class _Count:
 
 def swap_video(
     source: Source | SourceMap,
-    target: Path | str,
-    output: Path | str,
+    target: Footage | str,
+    output: Path | str | BinaryIO,
     *,
     model: FaceModel | str | Path = "mobile",
     options: SwapOptions = _DEFAULTS,
@@ -62,9 +64,11 @@ def swap_video(
 ) -> SwapReport:
     """Give a face of the video ``target`` the identity of ``source``, and write ``output``.
 
-    Frames, timestamps and sound are the target's. The output appears whole or not at all.
+    Frames, timestamps and sound are the target's. The output appears whole or not at all; a
+    stream, such as a pipe, gets Matroska as it comes, and cannot be taken up later.
     ``source`` is a picture, or a mapping that gives several people of the target a source each:
     ``{"anna.jpg": "x.jpg", "ben.jpg": "y.jpg"}``, pictures of Anna and Ben being the keys.
+    ``target`` may be a folder of numbered pictures, or a ``PictureSequence`` with a rate.
     ``model`` is a name or folder for ``load_model``, which gets ``swapper``, ``device``,
     ``precision``, ``engine`` and ``threads``, or a model that is loaded already. ``finders`` are
     loaded as the options say unless given. ``progress`` is called after every frame, in the
@@ -78,7 +82,8 @@ def swap_video(
     is said before it. An error that leaves something to go on with has a note that says so.
     """
     keep_freed_memory()  # before decoders have threads
-    target, output = Path(target), Path(output)
+    target = as_footage(target)
+    output = Path(output) if isinstance(output, str) else output
     started = perf_counter()
     info = probe(target)
     check_range(info, options)
@@ -105,10 +110,10 @@ def swap_video(
             )
         )
         work = None
-        if can_be_taken_up(info, output, options):
-            identity = identity_of(cast, source, target, options, swapper=swapper, engine=engine)
+        if isinstance(output, Path) and can_be_taken_up(info, output, options):
+            identity = identity_of(cast, source, target, options, swapper=swapper)
             work = opened.enter_context(opened_work(output, identity))
-        elif options.resume is False:
+        elif isinstance(output, Path) and options.resume is False:
             forget(output)
         preparation_seconds = perf_counter() - started
         return _swap(cast, info, output, options, work, preparation_seconds, progress)
@@ -117,7 +122,7 @@ def swap_video(
 def _swap(
     cast: Cast,
     info: VideoInfo,
-    output: Path,
+    output: Path | BinaryIO,
     options: SwapOptions,
     work: Work | None,
     preparation_seconds: float,
@@ -169,6 +174,7 @@ def _swap(
         | {
             "batch_size": options.faces_per_batch(cast.model.device.type),
             "precision": str(cast.model.dtype).removeprefix("torch."),
+            "engine": cast.model.engine,
             "threads": torch.get_num_threads(),
         },
         notes=(
@@ -192,9 +198,9 @@ def can_be_taken_up(info: VideoInfo, output: Path, options: SwapOptions) -> bool
 
 
 def _writer(
-    output: Path, info: VideoInfo, options: SwapOptions, work: Work | None
+    output: Path | BinaryIO, info: VideoInfo, options: SwapOptions, work: Work | None
 ) -> VideoWriter | StillWriter:
-    if is_still(output):
+    if isinstance(output, Path) and is_still(output):
         return StillWriter(output, like=info.path, overwrite=options.overwrite)
     return VideoWriter(
         output,

@@ -11,7 +11,6 @@ import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
@@ -31,6 +30,7 @@ from megafs_video.video.media import (
 )
 from megafs_video.video.orientation import display_matrix, turn_upright
 from megafs_video.video.planes import DecodedPicture
+from megafs_video.video.sequence import Footage, file_of
 from megafs_video.video.souvenirs import matrix_of_photo
 
 # Two ways to write one second: a float such as 0.1 is not the fraction 1/10 that a stream
@@ -77,7 +77,7 @@ class Clip:
     come after the one before it is moved to the next tick; both are counted in the log.
     """
 
-    def __init__(self, path: Path, log: ReadLog | None = None) -> None:
+    def __init__(self, path: Footage, log: ReadLog | None = None) -> None:
         self.path = path
         self.log = log if log is not None else ReadLog()
         # What is written back are the decoded planes: their RGB is for looking at.
@@ -148,7 +148,7 @@ class Clip:
         if native.rotation not in self._matrix_by_rotation:
             # PyAV has no name for EXIF, and shows no side data at all where it stands.
             is_photo = self.container.format.name in PHOTO_FORMATS
-            matrix = matrix_of_photo(self.path) if is_photo else display_matrix(native)
+            matrix = matrix_of_photo(file_of(self.path)) if is_photo else display_matrix(native)
             self._matrix_by_rotation[native.rotation] = matrix
         return self._matrix_by_rotation[native.rotation]
 
@@ -305,7 +305,7 @@ class Clip:
     def _check_is_there(self) -> None:
         """Raise LostVideoError if it is the disk that fails, and not what the file holds."""
         try:
-            with self.path.open("rb") as file:
+            with file_of(self.path).open("rb") as file:
                 file.seek(-1, os.SEEK_END)
                 file.read(1)
         except OSError as error:
@@ -315,7 +315,7 @@ class Clip:
             ) from error
 
 
-def packet_duration(path: Path, pts: int) -> int | None:
+def packet_duration(path: Footage, pts: int) -> int | None:
     """How long the container says that the frame at ``pts`` lasts, ticks; None if it does not."""
     container = open_container(path)
     try:

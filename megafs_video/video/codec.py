@@ -116,7 +116,8 @@ SOFTWARE = (
     Codec(
         *("av1", "libsvtav1", "av1", 63, 24, tuple(str(speed) for speed in range(11)), "8"),
         quality_options=_whole_rate_factor,
-        lossless_options=(("svtav1-params", "lossless=1"),),
+        # Between key frames SVT-AV1 4 loses a few levels of 10 bits: so all are key frames.
+        lossless_options=(("svtav1-params", "lossless=1:keyint=1"),),
         grading_style=SVT_AV1,
     ),
     Codec(
@@ -185,7 +186,10 @@ _FAMILIES = (
 HARDWARE = tuple(
     Codec(
         *(f"{compression}_{family.name}", f"{compression}_{family.name}", compression),
-        *(51, 20, family.presets, family.default_preset),
+        max_quality=51,
+        default_quality=20,
+        presets=family.presets,
+        default_preset=family.default_preset,
         quality_options=family.quality_options,
         lossless_options=family.lossless_options,
         takes_odd_sizes=False,

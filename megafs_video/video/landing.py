@@ -8,7 +8,7 @@ import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from megafs_video.errors import (
     DiskFullError,
@@ -59,6 +59,11 @@ class Landing:
         )
         self._overwrite = overwrite
 
+    @property
+    def place(self) -> Path:
+        """Where to write."""
+        return self.hidden_path
+
     def commit(self) -> None:
         """Give the hidden file its final name; OutputError if another run was faster."""
         check_landing(self.path, overwrite=self._overwrite)
@@ -71,6 +76,25 @@ class Landing:
         """Remove the hidden file; nothing else is touched."""
         with contextlib.suppress(OSError):  # a folder that vanished took the file along
             self.hidden_path.unlink(missing_ok=True)
+
+
+class Outlet:
+    """A stream in the place of a ``Landing``: whoever reads it has what was written."""
+
+    path = Path("-")  # as it is called in messages
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.place = stream
+
+    def commit(self) -> None:
+        """Let go of the last bytes; OutputError if nobody reads them."""
+        try:
+            self.place.flush()
+        except OSError as error:
+            raise output_error(self.path, error) from error
+
+    def discard(self) -> None:
+        """What was written stays written."""
 
 
 class WholeFile(ABC):
@@ -123,4 +147,6 @@ def output_error(path: Path, error: OSError) -> OutputError:
         return DiskFullError(
             f"{path} could not be written ({reason}); make room there or choose another folder"
         )
+    if error.errno == errno.EPIPE:
+        return OutputError("the program that reads the output has ended; see what it says")
     return OutputError(f"{path} could not be written ({reason}); choose another folder")

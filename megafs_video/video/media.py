@@ -15,6 +15,7 @@ from megafs_video.errors import (
     NoVideoStreamError,
     VideoError,
 )
+from megafs_video.video.sequence import Footage, PictureSequence
 
 # A few bytes can claim pictures of terabytes; 16K is 15360x8640.
 MAX_FRAME_PIXELS = 15_360 * 8_640
@@ -35,12 +36,14 @@ _OPEN_OPTIONS = {
 }
 
 
-def open_container(path: Path) -> InputContainer:
-    """Open a media file for reading.
+def open_container(path: Footage) -> InputContainer:
+    """Open a media file, or a sequence of pictures, for reading.
 
     InputNotFoundError: no such file, or it may not be read. VideoError: not a video;
     DamagedVideoError: one that is cut off or damaged.
     """
+    if isinstance(path, PictureSequence):
+        return _open_sequence(path)
     if path.is_dir():
         raise VideoError(f"{path} is not a video but a folder; name a file in it")
     if path.exists() and not path.is_file():
@@ -61,6 +64,24 @@ def open_container(path: Path) -> InputContainer:
         raise VideoError(f"{path} is not a video ({error.strerror}); name a clip") from error
 
 
+def _open_sequence(sequence: PictureSequence) -> InputContainer:
+    options = {"framerate": str(sequence.rate), "start_number": str(sequence.first_number)}
+    try:
+        return av.open(
+            f"file:{sequence.ffmpeg_pattern}",
+            "r",
+            format="image2",
+            metadata_errors="replace",
+            options={**options, **_OPEN_OPTIONS, "format_whitelist": "image2"},
+        )
+    except PermissionError as error:
+        raise InputNotFoundError(f"{sequence} may not be read; check its permissions") from error
+    except av.FFmpegError as error:
+        raise VideoError(
+            f"{sequence} are not pictures that can be read ({error.strerror}); save them anew"
+        ) from error
+
+
 def _begins_like_a_video(path: Path) -> bool:
     """Whether the first bytes are those of MP4 and MOV, Matroska, AVI, FLV, MPEG-TS or Ogg."""
     with path.open("rb") as file:
@@ -71,7 +92,7 @@ def _begins_like_a_video(path: Path) -> bool:
     return is_mp4 or is_avi or head.startswith(starts)
 
 
-def picture_stream(container: InputContainer, path: Path) -> VideoStream:
+def picture_stream(container: InputContainer, path: Footage) -> VideoStream:
     """The stream to work on: the first default video stream, else the first; never cover art."""
     streams = [
         stream

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 import av
 from av.packet import Packet
@@ -18,7 +18,7 @@ from megafs_video.values import Frame
 from megafs_video.video.compressor import Compressor, Opening
 from megafs_video.video.encoders import Encoding
 from megafs_video.video.media import open_container, picture_stream
-from megafs_video.video.passthrough import Passthrough, stream_metadata
+from megafs_video.video.passthrough import Passthrough, printable, stream_metadata
 from megafs_video.video.probe import VideoInfo
 
 # The largest clock that an MP4's header can hold, and the one it gets without being told.
@@ -34,7 +34,7 @@ class MovieFile:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | BinaryIO,
         encoding: Encoding,
         info: VideoInfo,
         opening: Opening,
@@ -47,7 +47,7 @@ class MovieFile:
         self._muxer = encoding.format.muxer
         self._notes = notes
         self._container = av.open(
-            str(path),
+            str(path) if isinstance(path, Path) else path,
             "w",
             format=encoding.format.muxer,
             container_options=(
@@ -102,9 +102,16 @@ class MovieFile:
         wanted = dict(self._container.metadata)
         wanted_roles = [stream.disposition for stream in self._container.streams]
         self._container.close()
-        with open_container(self._path) as written:
+        if isinstance(self._path, Path):
+            self._compare(self._path, wanted, wanted_roles)
+        elif self._passthrough.early is not None:
+            self._note_early()
+
+    def _compare(self, path: Path, wanted: dict[str, str], wanted_roles: list[Disposition]) -> None:
+        """Note what the file, read back, does not say."""
+        with open_container(path) as written:
             kept = {key.lower() for key in written.metadata}
-            stream = picture_stream(written, self._path)
+            stream = picture_stream(written, path)
             aspect = stream.sample_aspect_ratio or Fraction(1)
             start = (stream.start_time or 0) * cast(Fraction, stream.time_base)
             # Containers that add streams of their own (chapters, time codes) add them at the end.
@@ -117,20 +124,23 @@ class MovieFile:
         # Some muxers cannot begin before zero, and then move all streams alike.
         is_moved = start - self._start > _LEAST_MOVE_SECONDS
         if self._passthrough.early is not None and is_moved:
-            self._notes.append(
-                f"{self._passthrough.early}, which {self._muxer} cannot hold: "
-                "all streams were moved by that"
-            )
+            self._note_early()
         if aspect != self._compressor.aspect:
             self._notes.append(
                 f"pixels are {self._compressor.aspect} as wide as high, which this codec in "
                 f"{self._muxer} cannot say: players will show the picture too narrow or too wide; "
                 "use .mp4"
             )
-        if lost := sorted(key for key in wanted if key.lower() not in kept):
+        if lost := sorted(printable(key) for key in wanted if key.lower() not in kept):
             self._notes.append(
                 f"metadata that {self._muxer} does not know was left out: {', '.join(lost)}"
             )
+
+    def _note_early(self) -> None:
+        self._notes.append(
+            f"{self._passthrough.early}, which {self._muxer} cannot hold: "
+            "all streams were moved by that"
+        )
 
     def abandon(self) -> None:
         """Close everything, whatever state it is in."""

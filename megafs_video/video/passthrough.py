@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import av
@@ -16,6 +15,7 @@ from av.subtitles.codeccontext import SubtitleCodecContext
 from av.subtitles.stream import SubtitleStream
 
 from megafs_video.video.media import open_container, picture_stream
+from megafs_video.video.sequence import Footage
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # exists for the type checker only
@@ -41,7 +41,7 @@ class Passthrough:
 
     def __init__(
         self,
-        like: Path,
+        like: Footage,
         output: OutputContainer,
         *,
         subtitle_codec: str,
@@ -233,7 +233,16 @@ class Passthrough:
 
 def codec_of(stream: Stream) -> str:
     """FFmpeg's name of a stream's codec; one that it does not know has no such attribute."""
-    return getattr(stream, "name", None) or "unknown codec"
+    return printable(getattr(stream, "name", None) or "unknown codec")
+
+
+def printable(text: str) -> str:
+    """What a file calls something, fit for a terminal.
+
+    >>> printable("mood\\x1b[2J")
+    'mood?[2J'
+    """
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def stream_metadata(stream: Stream) -> dict[str, str]:

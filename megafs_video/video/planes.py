@@ -73,6 +73,11 @@ class DecodedPicture:
         planar = planar_format(native.format.name)
         return None if planar is None else DecodedPicture(native, pixels, matrix, planar)
 
+    @property
+    def native(self) -> av.VideoFrame:
+        """The picture as it is stored, with whatever it carries."""
+        return self._native
+
     def showing(self, pixels: UInt8Array) -> av.VideoFrame:
         """The picture with ``pixels`` (upright [H, W, 3]) in it, as stored: planar YUV.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 from megafs_video.errors import TimeRangeError
 from megafs_video.video.clip import Clip
@@ -17,6 +16,7 @@ from megafs_video.video.orientation import (
     is_mirrored,
     is_transposed,
 )
+from megafs_video.video.sequence import Footage
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class VideoInfo:
     points of ITU-T H.273 (``colour.py`` explains them).
     """
 
-    path: Path
+    path: Footage
     width: int
     height: int
     rotation_degrees: int  # 0, 90, 180, 270: what players turn the stored picture by, clockwise
@@ -54,7 +54,7 @@ class VideoInfo:
     grading: Grading = UNGRADED
 
 
-def probe(path: Path) -> VideoInfo:
+def probe(path: Footage) -> VideoInfo:
     """The facts of a clip; decodes one frame.
 
     InputNotFoundError: no such file. VideoError: not a video, no video stream, or no frame of

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from itertools import dropwhile, islice
-from pathlib import Path
 from zlib import crc32
 
 import numpy as np
@@ -14,6 +13,7 @@ from megafs_video.errors import ResumeError, TimeRangeError
 from megafs_video.values import Frame
 from megafs_video.video.clip import Clip, ReadLog, TimedFrame
 from megafs_video.video.probe import check_time_range
+from megafs_video.video.sequence import Footage
 
 __all__ = ["Place", "ReadLog", "read_frames"]
 
@@ -35,7 +35,7 @@ class Place:
 
 
 def read_frames(
-    path: Path,
+    path: Footage,
     *,
     start_seconds: float | None = None,
     end_seconds: float | None = None,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator, Sequence
-from pathlib import Path
 
 from megafs_video.errors import TimeRangeError
 from megafs_video.values import Frame
 from megafs_video.video.clip import Clip, TimedFrame
+from megafs_video.video.sequence import Footage
 
 # A clip whose first frame is a little late (reordering, a sound track that leads) is shown from
 # zero by players; one that starts an hour in, such as a piece of a broadcast, has no second 0.
@@ -18,7 +18,7 @@ _LATE_START_SECONDS = 1.0
 _DECODE_ON_SECONDS = 1.0
 
 
-def frames_at(path: Path, times_seconds: Sequence[float]) -> Generator[Frame, None, None]:
+def frames_at(path: Footage, times_seconds: Sequence[float]) -> Generator[Frame, None, None]:
     """For each time, in the given order, the frame that is on screen at that time.
 
     That is the last frame whose pts · time_base is not after the time (give or take a

@@ -10,6 +10,7 @@ from megafs_video.video.landing import WholeFile, check_landing
 from megafs_video.video.picture import OPAQUE_SUFFIXES, PICTURE_SUFFIXES, write_picture
 from megafs_video.video.planes import has_alpha, shown_pixels
 from megafs_video.video.probe import VideoInfo, probe
+from megafs_video.video.sequence import Footage, file_of
 from megafs_video.video.souvenirs import souvenirs_of
 
 
@@ -45,11 +46,11 @@ class StillWriter(WholeFile):
     CodecError: as in ``check_still``, or a second frame.
     """
 
-    def __init__(self, output: Path, *, like: Path, overwrite: bool = False) -> None:
+    def __init__(self, output: Path, *, like: Footage, overwrite: bool = False) -> None:
         check_landing(output, overwrite=overwrite)
         info = probe(like)
         check_still(output, info)
-        self._souvenirs = souvenirs_of(like)
+        self._souvenirs = souvenirs_of(file_of(like))
         self.notes = list(self._souvenirs.losses)
         if info.bits_per_component > 8:
             self.notes.append(f"{info.bits_per_component}-bit pictures were written with 8 bits")

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 
@@ -15,25 +16,30 @@ from megafs_video.video.clip import packet_duration
 from megafs_video.video.codec import Quality
 from megafs_video.video.compressor import Opening
 from megafs_video.video.encoders import PLANNING_RATE, Encoding, choose_encoding
+from megafs_video.video.extras import Extras
 from megafs_video.video.grading import UNGRADED
-from megafs_video.video.landing import Landing, WholeFile, check_landing, output_error
+from megafs_video.video.landing import Landing, Outlet, WholeFile, check_landing, output_error
 from megafs_video.video.movie import MovieFile
 from megafs_video.video.planes import bits_of, has_alpha, planar_format
 from megafs_video.video.probe import VideoInfo, check_time_range, probe
 from megafs_video.video.segments import SegmentedMovie
+from megafs_video.video.sequence import Footage, file_of
 from megafs_video.video.still import check_still, is_still
 
 # Decoded with the colour of what is transparent being white, as browsers show it.
 _LAID_ON_WHITE = frozenset({"gif"})
+
+# What is written into a stream: the container that holds the most, and needs no way back.
+STREAM = Path("stream.mkv")
 
 # How formats call their subsampling, and people.
 _SUBSAMPLINGS = {"420p": "4:2:0", "422p": "4:2:2", "444p": "4:4:4", "440p": "4:4:0"}
 
 
 def check_output(
-    output: Path,
+    output: Path | BinaryIO,
     *,
-    like: Path,
+    like: Footage,
     codec: str = "auto",
     quality: Quality | None = None,
     preset: str | None = None,
@@ -46,6 +52,9 @@ def check_output(
     the container or the clip's size. InputNotFoundError, VideoError: ``like`` is no clip.
     """
     info = probe(like)
+    if not isinstance(output, Path):
+        _encoding_for(info, STREAM, codec, quality, preset)
+        return
     _check_place(output, like, overwrite=overwrite)
     if is_still(output):
         check_still(output, info)
@@ -53,8 +62,8 @@ def check_output(
         _encoding_for(info, output, codec, quality, preset)
 
 
-def _check_place(output: Path, like: Path, *, overwrite: bool) -> None:
-    if output.exists() and output.samefile(like):
+def _check_place(output: Path, like: Footage, *, overwrite: bool) -> None:
+    if output.exists() and output.samefile(file_of(like)):
         raise OutputError(f"{output} is the input itself; choose another name")
     check_landing(output, overwrite=overwrite)
 
@@ -99,6 +108,9 @@ class VideoWriter(WholeFile):
     ``start_seconds`` and ``end_seconds`` are those given to ``read_frames``: they say which
     part of the sound belongs to the frames. What could not be kept is told in ``notes``.
 
+    A stream as ``output`` (a pipe to another program) gets Matroska as it comes, which holds the
+    most; nothing can be taken back.
+
     With a ``work_folder``, which must be on the output's disk, what was written before a call of
     ``finish_segment`` outlives the process: another writer with the same arguments and what that
     call gave as ``written`` goes on there. The folder is the caller's to remove.
@@ -109,9 +121,9 @@ class VideoWriter(WholeFile):
 
     def __init__(
         self,
-        output: Path,
+        output: Path | BinaryIO,
         *,
-        like: Path,
+        like: Footage,
         codec: str = "auto",
         quality: Quality | None = None,
         preset: str | None = None,
@@ -124,15 +136,22 @@ class VideoWriter(WholeFile):
         check_time_range(start_seconds, end_seconds)
         self.notes: list[str] = []
         self._info = probe(like)
-        _check_place(output, like, overwrite=overwrite)
-        self._encoding = _encoding_for(self._info, output, codec, quality, preset)
+        if isinstance(output, Path):
+            _check_place(output, like, overwrite=overwrite)
+        name = output if isinstance(output, Path) else STREAM
+        self._encoding = _encoding_for(self._info, name, codec, quality, preset)
         self._is_cut = start_seconds is not None
         self._end_seconds = end_seconds
-        self._landing = Landing(output, overwrite=overwrite, folder=work_folder)
+        self._landing = (
+            Landing(output, overwrite=overwrite, folder=work_folder)
+            if isinstance(output, Path)
+            else Outlet(output)
+        )
         self._work_folder = work_folder
         self._opening = None if written is None else written.opening
         self._num_segments = 0 if written is None else written.num_segments
         self._file: MovieFile | SegmentedMovie | None = None
+        self._extras = Extras()
         self._held: Frame | None = None  # its duration is known when the next one comes
         self._last_duration = 0 if written is None else written.last_duration  # ticks
 
@@ -142,6 +161,7 @@ class VideoWriter(WholeFile):
             if self._file is None:
                 self._opening = self._opening or Opening.of(frame, is_cut=self._is_cut)
                 self._file = self._open(self._opening)
+            self._extras.watch(frame)
             self._release(frame)
             self._held = frame
 
@@ -175,11 +195,11 @@ class VideoWriter(WholeFile):
         self._file.encode(held, self._last_duration)
 
     def _open(self, opening: Opening) -> MovieFile | SegmentedMovie:
-        info, encoding, path = self._info, self._encoding, self._landing.hidden_path
+        info, encoding, path = self._info, self._encoding, self._landing.place
         height, width = opening.height, opening.width
         encoding.check_size(height, width)
         self.notes += _losses(info, encoding, encoding.pixel_format(height, width))
-        if self._work_folder is None:
+        if self._work_folder is None or not isinstance(path, Path):
             return MovieFile(
                 path, encoding, info, opening, end_seconds=self._end_seconds, notes=self.notes
             )
@@ -198,9 +218,10 @@ class VideoWriter(WholeFile):
         if self._held is None:
             raise OutputError(f"{self._landing.path} was not written: there was no frame for it")
         with self._reporting():
-            assert self._file is not None
+            assert self._file is not None and self._opening is not None
             self._file.encode(self._held, self._duration_of_last(self._held))
             self._file.finish()
+            self.notes += self._extras.losses(self._landing.place, self._opening)
         self._landing.commit()
 
     def _duration_of_last(self, frame: Frame) -> int:

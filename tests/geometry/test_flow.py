@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from megafs_video.geometry.flow import flow, head_motion, occluded, stepped
+from megafs_video.geometry.flow import flow, head_crop, head_motion, occluded, stepped
 from megafs_video.geometry.similarity import transform_points
 from megafs_video.geometry.squares import Square
 from megafs_video.values import FloatArray
@@ -44,7 +44,7 @@ def similarity(scale: float, angle: float, x: float, y: float) -> FloatArray:
 
 def test_the_motion_of_a_head_is_found_to_a_tenth_of_a_pixel() -> None:
     motion = similarity(1.02, -0.03, 2.5, -1.5)
-    found = head_motion(texture(), carried(texture(), motion), SQUARE)
+    found = head_motion(head_crop(texture(), SQUARE), carried(texture(), motion), SQUARE)
     corners_xy = SQUARE.corners_xy
     np.testing.assert_allclose(
         transform_points(corners_xy, found), transform_points(corners_xy, motion), atol=0.25
@@ -55,7 +55,7 @@ def test_a_quarter_of_the_face_may_move_otherwise() -> None:
     motion = similarity(1.0, 0.0, 2.0, 0.0)
     after = carried(texture(), motion)
     after[66:] = moved(texture(), -3, 4)[66:]  # a mouth that opens
-    found = head_motion(texture(), after, SQUARE)
+    found = head_motion(head_crop(texture(), SQUARE), after, SQUARE)
     corners_xy = SQUARE.corners_xy
     missed_xy = transform_points(corners_xy, found) - transform_points(corners_xy, motion)
     assert np.hypot(*missed_xy.T).mean() < 0.5  # pixels; the mouth went 6 from where it should
@@ -63,4 +63,6 @@ def test_a_quarter_of_the_face_may_move_otherwise() -> None:
 
 def test_a_picture_without_a_trace_does_not_move() -> None:
     flat = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
-    np.testing.assert_allclose(head_motion(flat, flat, SQUARE), np.eye(2, 3), atol=1e-9)
+    np.testing.assert_allclose(
+        head_motion(head_crop(flat, SQUARE), flat, SQUARE), np.eye(2, 3), atol=1e-9
+    )

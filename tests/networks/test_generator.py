@@ -30,7 +30,8 @@ def draw(generator: Generator, latents: Latents) -> torch.Tensor:
     return pixels
 
 
-def test_the_inverse_haar_transform_is_a_transposed_convolution() -> None:
+@pytest.mark.parametrize("wants_gradients", [True, False])
+def test_the_inverse_haar_transform_is_a_transposed_convolution(wants_gradients: bool) -> None:
     num_channels = 5
     signs = torch.tensor(
         [
@@ -46,7 +47,8 @@ def test_the_inverse_haar_transform_is_a_transposed_convolution() -> None:
             kernels[band * num_channels + channel, channel] = signs[band]
     bands = torch.randn(2, 4 * num_channels, 3, 7)
     wanted = functional.conv_transpose2d(bands, kernels, stride=2)
-    check_close(inverse_haar(bands), wanted)
+    with torch.set_grad_enabled(wants_gradients):
+        check_close(inverse_haar(bands), wanted)
 
 
 def test_the_picture_has_the_size_that_the_sizes_say(generator: Generator) -> None:

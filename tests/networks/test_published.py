@@ -140,11 +140,12 @@ def test_sorting_keeps_the_rest_of_each_channel_together() -> None:
     assert torch.equal(by_band(channels), by_band(torch.arange(8.0))[:, None].expand(8, 3))
 
 
-def test_the_generator_draws_what_the_published_graph_says() -> None:
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_generator_draws_what_the_published_graph_says(count: int) -> None:
     graph = fake_generator_graph()
     generator = Generator(TINY)
     generator.load_state_dict(generator_state(graph))
-    latents = random_latents(2)
+    latents = random_latents(count)
     wanted = published_picture(graph.constants, latents)
     with torch.no_grad():
         found = generator(latents)

@@ -103,7 +103,8 @@ def test_every_profile_can_be_kept() -> None:
             marked = frames()[:4]
             marked[3] = replace(marked[3], checkpoint=(checkpoint := Checkpoint()))
             assert len(list(run(cast, options, marked))) == 4
-            names = {"ride", "align", "smooth", "steady", "blend"}
-            smoothing = set() if PROFILES[smooth] is None else names
+            smoothing = {"ride", "align", "smooth", "steady", "blend"}
             remembering = {"track", "select", "bridge", "fade"}
-            assert set(checkpoint.memories) == remembering | smoothing
+            if PROFILES[smooth] is not None:
+                remembering |= smoothing
+            assert set(checkpoint.memories) == remembering

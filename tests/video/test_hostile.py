@@ -16,8 +16,16 @@ from megafs_video.video import clip as clip_module
 from megafs_video.video.picture import read_picture
 from megafs_video.video.probe import probe
 from megafs_video.video.read import read_frames
+from megafs_video.video.write import VideoWriter
 from tests.clips import make_clip, numbered_picture
-from tests.hostile import NUM_BY_HAND, make_hostile, make_seeds
+from tests.hostile import (
+    NUM_BY_HAND,
+    box_ends,
+    climbing_mkv,
+    make_hostile,
+    make_seeds,
+    num_made_by_rule,
+)
 
 # Every way of harming each kind of file once is 13 · 9; benchmarks/hostile.py goes on.
 NUM_HARMED = 60
@@ -29,7 +37,9 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_every_file_is_read_or_refused_in_words(tmp_path: Path, seeds: list[Path]) -> None:
-    for number in range(NUM_BY_HAND + NUM_HARMED):
+    first_harmed = num_made_by_rule(seeds)
+    numbers = [*range(NUM_BY_HAND), *range(first_harmed, first_harmed + NUM_HARMED)]
+    for number in numbers:
         path = make_hostile(number, seeds, tmp_path)
         with suppress(MegafsError):  # anything else is a bug
             for _ in islice(read_frames(path), 20):
@@ -39,9 +49,38 @@ def test_every_file_is_read_or_refused_in_words(tmp_path: Path, seeds: list[Path
 
 
 def test_a_number_always_makes_the_same_file(tmp_path: Path, seeds: list[Path]) -> None:
-    first = make_hostile(77, seeds, tmp_path).read_bytes()
-    assert make_hostile(77, seeds, tmp_path).read_bytes() == first
-    assert make_hostile(78, seeds, tmp_path).read_bytes() != first
+    number = num_made_by_rule(seeds) + 60
+    first = make_hostile(number, seeds, tmp_path).read_bytes()
+    assert make_hostile(number, seeds, tmp_path).read_bytes() == first
+    assert make_hostile(number + 1, seeds, tmp_path).read_bytes() != first
+
+
+def test_every_box_is_a_place_to_cut(seeds: list[Path]) -> None:
+    for suffix, kinds in ((".mp4", (b"mdat", b"stsz")), (".mov", (b"trak", b"stco"))):
+        seed = next(seed for seed in seeds if seed.suffix == suffix)
+        ends = box_ends(seed)
+        for kind in kinds:
+            assert seed.read_bytes().index(kind) + 4 in ends
+    mkv = next(seed for seed in seeds if seed.suffix == ".mkv")
+    # A cluster's id has four bytes, its size at least one.
+    cluster = mkv.read_bytes().index(bytes.fromhex("1f43b675"))
+    assert any(cluster + 5 <= end <= cluster + 12 for end in box_ends(mkv))
+    assert len(box_ends(mkv)) > 20
+
+
+def test_names_that_climb_stay_names(tmp_path: Path, seeds: list[Path]) -> None:
+    source = tmp_path / "climbing.mkv"
+    source.write_bytes(climbing_mkv(seeds))
+    outputs = tmp_path / "outputs"
+    outputs.mkdir()
+    for name in ("out.mkv", "out.mp4"):
+        with VideoWriter(outputs / name, like=source, codec="h264") as writer:
+            for frame in read_frames(source):
+                writer.write(frame)
+    assert sorted(path.name for path in outputs.iterdir()) == ["out.mkv", "out.mp4"]
+    assert not list(tmp_path.glob("*.sh"))
+    assert any("metadata that mp4 does not know was left out: ../" in n for n in writer.notes)
+    assert all(note.isprintable() for note in writer.notes)
 
 
 @pytest.mark.parametrize(
