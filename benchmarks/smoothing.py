@@ -54,6 +54,8 @@ def main() -> None:
             continue  # nothing is smoothed, or by filters like those above
         seen: dict[Any, list[str]] = {}
         for field in fields(profile):
+            if field.name == "texture_seconds":
+                continue  # no filter: the memory of pixels
             seen.setdefault(getattr(profile, field.name), []).append(field.name)
         for each, parts in seen.items():
             numbers = [gain(each, seconds, tone_hz) for tone_hz in TONES_HZ]

@@ -41,7 +41,7 @@ from megafs_video.pipeline.report import SwapReport
 from megafs_video.values import Face, Latents, UInt8Array
 from megafs_video.video.encoders import choose_encoding
 from megafs_video.video.probe import probe
-from tests.faces.fakes import FakeLandmarker, face_in
+from tests.faces.fakes import FakeLandmarker, FakeRecognizer, face_in
 
 CLIP = Path(__file__).parents[1] / "examples" / "target.mp4"
 FACE_SHARE = (
@@ -57,6 +57,7 @@ class PassThrough:
     dims = Dims()
     device = torch.device("cpu")
     dtype = torch.float32
+    engine = "torch"
     hashes: dict[str, str] = {}  # noqa: RUF012
 
     def __init__(self) -> None:
@@ -190,7 +191,7 @@ def swap_through(
         output,
         model=PassThrough(),
         options=SwapOptions(codec=codec, preset=preset),
-        finders=Finders(PassingFace(), FakeLandmarker()),
+        finders=Finders(PassingFace(), FakeLandmarker(), FakeRecognizer()),
     )
     reports.append(report)
     return report.frames

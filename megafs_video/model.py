@@ -46,6 +46,7 @@ class Model:
     transferrer: FaceTransfer | IdInjection | None  # None for LCR, which has no weights
     generator: Generator | StyleGan2 | EngineGenerator
     arcface: ArcFace | None
+    engine: str = "torch"  # what runs encoder and generator: "torch" or "openvino"
 
     @torch.inference_mode()
     def encode(self, pixels: Tensor) -> Latents:
@@ -200,4 +201,5 @@ def _compiled(model: Model) -> Model:
         model,
         encoder=EngineEncoder(model.encoder, model.dtype, num_threads),
         generator=EngineGenerator(model.generator, model.dtype, num_threads),
+        engine="openvino",
     )

@@ -25,6 +25,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_compiled_model_computes_what_torch_computes(folder: Path) -> None:
     plain = load_model(folder, device="cpu")
     compiled = load_model(folder, device="cpu", engine="openvino")
+    assert (plain.engine, compiled.engine) == ("torch", "openvino")
     pixels = random_pixels(2, 256)
     found, wanted = compiled.encode(pixels), plain.encode(pixels)
     check_close(found.constant, wanted.constant)

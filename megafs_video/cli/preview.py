@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from megafs_video.cli import media, people
 from megafs_video.cli import options as words
-from megafs_video.cli import people
 from megafs_video.cli.fetching import fetch_missing
 from megafs_video.cli.progress import ProgressKind
 from megafs_video.cli.times import format_time, parse_time
@@ -50,7 +50,7 @@ def preview(
             "result.",
         ),
     ] = False,
-    rate: words.RateOption = None,
+    rate: media.RateOption = None,
     overwrite: words.OverwriteOption = False,
     face: words.FaceOption = "largest",
     reference: words.ReferenceOption = None,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import typer
 
+from megafs_video.cli import media, people
 from megafs_video.cli import options as words
-from megafs_video.cli import people
 from megafs_video.cli.fetching import announce_json, announce_line, fetch_missing
 from megafs_video.cli.piping import opened_output
 from megafs_video.cli.progress import ProgressKind, show_progress
@@ -31,13 +31,13 @@ def swap(
     detector: words.DetectorOption = words.Detector.SCRFD,
     start: words.StartOption = None,
     end: words.EndOption = None,
-    rate: words.RateOption = None,
+    rate: media.RateOption = None,
     max_gap: people.MaxGapOption = "0.3",
     smooth: words.SmoothOption = "light",
-    codec: words.CodecOption = "auto",
-    quality: words.QualityOption = None,
-    lossless: words.LosslessOption = False,
-    preset: words.PresetOption = None,
+    codec: media.CodecOption = "auto",
+    quality: media.QualityOption = None,
+    lossless: media.LosslessOption = False,
+    preset: media.PresetOption = None,
     overwrite: words.OverwriteOption = False,
     resume: words.ResumeOption = None,
     report: words.ReportOption = None,

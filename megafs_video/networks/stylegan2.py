@@ -62,7 +62,7 @@ class ModulatedConvolution(nn.Module):
         return functional.leaky_relu(features, 0.2, inplace=True)
 
     def _scales_weights(self, features: Tensor) -> bool:
-        if len(features) != 1 or torch.jit.is_tracing():  # a batch, or for an engine
+        if len(features) != 1 or _is_traced():  # a batch, or for an engine
             return False
         num_outputs = len(self.weight) * self.noise.numel()
         return self.weight.numel() < features.numel() + num_outputs
@@ -72,6 +72,11 @@ class ModulatedConvolution(nn.Module):
             return functional.conv2d(features, weight, bias, padding=1)
         blurred: Tensor = self.blur(spread(features, weight), bias)
         return blurred
+
+
+def _is_traced() -> bool:
+    """Whether an engine reads the network off, which wants one form for every batch."""
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined,no-untyped-call]  # no stubs
 
 
 def spread(features: Tensor, flipped: Tensor) -> Tensor:
@@ -86,7 +91,7 @@ def spread(features: Tensor, flipped: Tensor) -> Tensor:
     batch, _, height, width = features.shape
     places = tuple(product((0, 1), repeat=2))  # row and column in the cell
     windows = [flipped[:, :, row::2, column::2] for row, column in places]
-    if torch.jit.is_tracing():
+    if _is_traced():
         # Engines know how to weave whole maps, but not how to write every other pixel.
         maps = [
             functional.conv2d(
@@ -147,7 +152,7 @@ class ToRgb(nn.Module):
         """features [N, C, S, S], style [N, 512] -> [N, 3, S, S]."""
         scales = self.modulation(style)  # [N, C]
         weight, bias = self.convolution.weight, self.convolution.bias
-        if len(features) == 1 and not torch.jit.is_tracing():
+        if len(features) == 1 and not _is_traced():
             return functional.conv2d(features, weight * scales[:, :, None, None], bias)
         return functional.conv2d(features * scales[:, :, None, None], weight, bias)
 

@@ -130,14 +130,15 @@ def _place(pixels: UInt8Array, swapped: SwappedCrop) -> _Placed:
 
     step = max(1, ceil(max(size) / _COMPARED_GRID))
     grid = np.s_[::step, ::step]
-    places = _places(swapped, np.arange(left, right, step), np.arange(top, bottom, step))
-    light_map = match_light(face[grid], region[grid], mask[grid], places)
+    x = np.arange(left, right, step).astype(np.float64)
+    y = np.arange(top, bottom, step).astype(np.float64)
+    light_map = match_light(face[grid], region[grid], mask[grid], _places(swapped, x, y))
     return _Placed(swapped, box, face, mask, light_map)
 
 
 def _places(swapped: SwappedCrop, x: FloatArray, y: FloatArray) -> FloatArray:
     """Places [H, W, 2] in the crop, -1 to 1, of a grid of pixels of the frame."""
-    in_frame = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float64)
+    in_frame = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     in_crop = transform_points(in_frame, swapped.frame_to_crop)
     half = swapped.mask.shape[0] / 2
     return np.asarray((in_crop + 0.5) / half - 1).reshape(len(y), len(x), 2)

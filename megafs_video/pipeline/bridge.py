@@ -60,13 +60,15 @@ class _Waiting:
 class Bridge:
     """Stage that closes short gaps of a track and leaves the faces of long ones out.
 
-    - A gap lasts from the last frame in which a face is seen well to the next one. The face is
-      not seen well in a frame in which the detector misses it, or takes it for none, and in which
-      the head is turned by more than 55 degrees (until it is turned by less than 45 again).
+    - A gap lasts from the last frame in which a face is seen well to the next one. It is not seen
+      well where the detector misses it or is too little sure of it (below 0.5 for SCRFD, 0.6 for
+      YuNet), nor where the head is turned by more than 55 degrees, until that is less than 45.
     - A gap of ``max_gap_seconds`` or less is bridged. A face that was missed is put on the
       straight way, by the frames' times, between the two sightings, if by its looks the person
-      is there. If not, somebody or something hides the face, and the frame stays as it is.
-    - In a longer gap every frame stays as it is.
+      is there. If not, somebody or something hides the face, and the frame stays as it is. A face
+      that was turned is taken as it was seen.
+    - In a longer gap every frame stays as it is, and so it does before a first clear sighting and
+      behind a last one.
 
     Frames wait only while a gap is open, and at most ``MAX_BRIDGE_FRAMES`` of them. Without a
     recogniser whoever was missed is taken to be there.

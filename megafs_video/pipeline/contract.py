@@ -36,6 +36,11 @@ class FaceModel(Protocol):
         ...
 
     @property
+    def engine(self) -> str:
+        """What runs its networks."""
+        ...
+
+    @property
     def hashes(self) -> Mapping[str, str]:
         """sha256 of each weight file, by name."""
         ...

@@ -30,7 +30,6 @@ def identity_of(
     options: SwapOptions,
     *,
     swapper: str,
-    engine: str,
 ) -> dict[str, str]:
     """Everything that the pictures of a run depend on, as people call it.
 
@@ -49,10 +48,10 @@ def identity_of(
         "batch_size": str(options.faces_per_batch(device.type)),
         "device": str(device),
         "precision": str(cast.model.dtype),
+        "engine": cast.model.engine,
         "threads": str(torch.get_num_threads()),
         "model": cast.model.name,
         "swapper": swapper,
-        "engine": engine,
         **{f"file {name}": sha256 for name, sha256 in cast.model.hashes.items()},
         **{f"file {name}": sha256 for name, sha256 in cast.finders.hashes.items()},
         **{name: _version(name) for name in _LIBRARIES},

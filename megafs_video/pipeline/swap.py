@@ -111,7 +111,7 @@ def swap_video(
         )
         work = None
         if isinstance(output, Path) and can_be_taken_up(info, output, options):
-            identity = identity_of(cast, source, target, options, swapper=swapper, engine=engine)
+            identity = identity_of(cast, source, target, options, swapper=swapper)
             work = opened.enter_context(opened_work(output, identity))
         elif isinstance(output, Path) and options.resume is False:
             forget(output)
@@ -174,6 +174,7 @@ def _swap(
         | {
             "batch_size": options.faces_per_batch(cast.model.device.type),
             "precision": str(cast.model.dtype).removeprefix("torch."),
+            "engine": cast.model.engine,
             "threads": torch.get_num_threads(),
         },
         notes=(

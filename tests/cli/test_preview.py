@@ -13,7 +13,7 @@ from megafs_video import errors
 from megafs_video.cli.main import app
 from megafs_video.cli.preview import parse_times, picture_paths
 from megafs_video.pipeline import preview
-from megafs_video.video.picture import read_picture
+from megafs_video.video.picture import read_picture, write_picture
 from tests.cli import fakes
 from tests.pipeline.fakes import draw, write_clip
 
@@ -55,6 +55,21 @@ def test_a_picture_is_the_blended_frame(folder: Path) -> None:
     files = (folder / "source.png", folder / "target.mp4")
     (wanted,) = preview.preview_frames(*files, [0.1])
     np.testing.assert_array_equal(read_picture(folder / "a.png"), wanted.blended)
+
+
+def test_a_map_takes_the_place_of_the_source(folder: Path) -> None:
+    person, source = folder / "person.png", folder / "source.png"
+    write_picture(person, draw([(80, 60, 180)]))
+    words = ["--map", f"{person}={source}", "--at", "0", "-o", str(folder / "a.png")]
+    result = CliRunner().invoke(app, ["preview", str(folder / "target.mp4"), *words])
+    assert result.exit_code == 0, result.stderr
+    (wanted,) = preview.preview_frames({person: source}, folder / "target.mp4", [0.0])
+    assert len(wanted.crops) == 1
+    np.testing.assert_array_equal(read_picture(folder / "a.png"), wanted.blended)
+    # One of the files to read is not to be written over.
+    again = [*words[:4], "--overwrite", "-o", str(person)]
+    result = CliRunner().invoke(app, ["preview", str(folder / "target.mp4"), *again])
+    assert result.exit_code == errors.OutputError.exit_code
 
 
 def test_a_sheet_shows_every_step(folder: Path) -> None:

@@ -100,7 +100,8 @@ def test_every_option_reaches_the_job(folder: Path, monkeypatch: pytest.MonkeyPa
     words = (
         "--face all --source-face 2 --detector yunet --start 0:00.1 --end 0.3 --smooth strong "
         "--codec hevc --quality 20.5 --preset fast --overwrite --resume --offline --model mine "
-        "--swapper lcr --device cpu --precision float32 --engine torch --batch-size 4 --threads 3"
+        "--swapper lcr --device cpu --precision float32 --engine torch --batch-size 4 --threads 3 "
+        "--max-gap 150ms"
     )
     run(folder, *words.split(), "--reference", str(folder / "source.png"))
     assert asked.pop("options") == SwapOptions(
@@ -118,6 +119,7 @@ def test_every_option_reaches_the_job(folder: Path, monkeypatch: pytest.MonkeyPa
         overwrite=True,
         resume=True,
         offline=True,
+        max_gap_seconds=0.15,
     )
     del asked["progress"]
     assert asked == {
@@ -168,6 +170,57 @@ def test_without_options_the_job_has_its_own_defaults(
     run(folder)
     assert asked["options"] == SwapOptions()
     assert (asked["model"], asked["device"], asked["precision"]) == ("mobile", "auto", "auto")
+
+
+def test_a_map_takes_the_place_of_the_source(folder: Path) -> None:
+    """Each person of the target is given a picture of their own."""
+    red, blue = (255, 130, 130), (130, 130, 255)
+    for name, colour in (("red", red), ("blue", blue)):
+        write_picture(folder / f"{name}.png", draw([(80, 60, colour)]))
+    write_clip(folder / "two.mp4", [draw([(40, 60, red), (120, 60, blue)])] * 4)
+    maps = [f"--map={folder / name}.png={folder / 'source.png'}" for name in ("red", "blue")]
+    files = [str(folder / "two.mp4"), str(folder / "out.mp4")]
+    words = ["--quiet", "--report", str(folder / "report.json")]
+    result = CliRunner().invoke(app, ["swap", *maps, *files, *words])
+    assert result.exit_code == 0, result.stderr
+    report = json.loads((folder / "report.json").read_text())
+    assert (report["frames"], report["tracks"], report["notes"]) == (4, 2, [])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--map", "anna.jpg"], "write TARGET.jpg=SOURCE.jpg"),
+        (["--map", "anna.jpg=x=y.jpg"], "no other = in the names"),
+        (["--map", "=x.jpg"], "write TARGET.jpg=SOURCE.jpg"),
+        (["--map", "a.jpg=x.jpg", "--map", "a.jpg=y.jpg"], "names a.jpg twice"),
+        (["--map", "a.jpg=x.jpg"], "with --map, SOURCE is left out"),
+        (["--map", "a.jpg=x.jpg", "--reference", "b.jpg"], "leave --reference out"),
+        (["--map", "a.jpg=x.jpg", "--source-face", "1"], "leave --source-face out"),
+    ],
+)
+def test_a_map_that_is_not_understood_is_a_usage_error(
+    folder: Path, words: list[str], said: str
+) -> None:
+    result = run(folder, *words)
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.replace("│", " ").split())
+    check_untouched(folder)
+
+
+def test_without_a_map_no_file_may_be_missing(folder: Path) -> None:
+    result = CliRunner().invoke(app, ["swap", str(folder / "source.png"), "target.mp4"])
+    assert result.exit_code == 2
+    said = " ".join(result.stderr.replace("│", " ").split())
+    assert "wanted SOURCE TARGET OUTPUT" in said
+
+
+def test_pictures_of_a_map_are_refused_like_others(folder: Path) -> None:
+    maps = ["--map", f"{folder / 'nowhere.png'}={folder / 'source.png'}"]
+    files = [str(folder / "target.mp4"), str(folder / "out.mp4")]
+    result = CliRunner().invoke(app, ["swap", *maps, *files])
+    check_refused(result, errors.InputNotFoundError, "nowhere.png")
+    check_untouched(folder)
 
 
 # Bad input: one line that says what to do, and a code of its own.
@@ -329,6 +382,8 @@ def test_a_report_under_the_name_of_another_file(folder: Path, name: str) -> Non
         ["--threads", "0"],
         ["--start", "soon"],
         ["--progress", "loud"],
+        ["--max-gap", "2"],
+        ["--max-gap", "soon"],
         ["--no-such-option"],
         ["one-more-file"],
     ],

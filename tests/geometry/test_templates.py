@@ -7,12 +7,15 @@ from megafs_video.geometry.similarity import transform_points
 from megafs_video.geometry.squares import Square
 from megafs_video.geometry.templates import (
     FACE_OVAL,
+    FACE_SIDES,
     FFHQ_EYES_XY,
     LEFT_EYE,
     MOUTH_CORNERS,
+    NOSE_TIP,
     RIGHT_EYE,
     ffhq_square,
     mesh_square,
+    mesh_yaw_degrees,
 )
 from megafs_video.values import FloatArray
 from tests.faces.fakes import mesh_in
@@ -52,6 +55,22 @@ def test_every_mesh_point_is_named_once() -> None:
     for points in (LEFT_EYE, RIGHT_EYE, FACE_OVAL, MOUTH_CORNERS):
         assert len(set(points)) == len(points)
     assert not set(LEFT_EYE) & set(RIGHT_EYE)
+
+
+@pytest.mark.parametrize("yaw_degrees", [-60.0, -20.0, 0.0, 35.0, 75.0])
+@pytest.mark.parametrize("angle", [0.0, 0.7, 3.0])
+def test_a_head_that_turns_shows_more_of_one_side(yaw_degrees: float, angle: float) -> None:
+    """A cylinder with a nose, turned about its axis, in a picture that is turned as well."""
+    yaw = np.radians(yaw_degrees)
+    mesh_xy = mesh_in(Square(0.0, 0.0, 200.0, 0.0))
+    mesh_xy[[FACE_SIDES[0], FACE_SIDES[1]]] = [[-60 * np.cos(yaw), 9], [60 * np.cos(yaw), 9]]
+    mesh_xy[NOSE_TIP] = [1.69 * 60 * np.sin(yaw), 30]
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    assert mesh_yaw_degrees(mesh_xy @ turn.T + 40) == pytest.approx(yaw_degrees)
+
+
+def test_a_face_in_one_point_looks_ahead() -> None:
+    assert mesh_yaw_degrees(np.ones((478, 2))) == 0.0
 
 
 def test_five_landmarks_are_no_mesh() -> None:

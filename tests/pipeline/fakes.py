@@ -44,6 +44,7 @@ class FakeModel:
     dims: Dims = TINY
     device = torch.device("cpu")
     dtype = torch.float32
+    engine = "torch"
 
     def __init__(self) -> None:
         self.dtype = torch.float32

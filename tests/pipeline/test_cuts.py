@@ -50,6 +50,13 @@ def test_a_head_that_moves_over_a_flat_wall_is_not_a_cut() -> None:
     assert set(changes(pictures)) == {Change.NONE}
 
 
+def test_a_small_patch_that_moves_over_a_noisy_wall_is_not_a_cut() -> None:
+    pictures = [noisy(np.full((120, 160, 3), 60, np.uint8), seed) for seed in range(12)]
+    for index, picture in enumerate(pictures):
+        picture[50:70, 10 * index : 10 * index + 20] = 220
+    assert set(changes(pictures)) == {Change.NONE}
+
+
 def test_a_dissolve_is_not_a_cut() -> None:
     shares = np.linspace(0, 1, 10)
     pictures = [cv2.addWeighted(scene(0), 1 - share, scene(1), share, 0) for share in shares]
