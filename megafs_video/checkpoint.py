@@ -5,8 +5,8 @@ such a frame comes in, before it looks at it: in the run that makes the checkpoi
 noted down there, in a run that is taken up at that frame the stage finds it there. So each stage
 knows the frames before the checkpoint and none behind it, however many lie between two stages.
 
-Memories are plain data: numbers, text, arrays, tensors, fractions, collections, and dataclasses
-and enumerations of this package. They become JSON beside arrays, and nothing in them is run when
+Memories are plain data: numbers, text, arrays, fractions, collections, and dataclasses and
+enumerations of this package. They become JSON beside arrays, and nothing in them is run when
 they are read back.
 """
 
@@ -103,9 +103,6 @@ def _packed(value: Any, arrays: list[Array]) -> Any:
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biuf":
         arrays.append(np.array(value, order="C"))
         return ["array" if isinstance(value, np.ndarray) else "scalar", len(arrays) - 1]
-    if (kind.__module__, name) == ("torch", "Tensor"):
-        arrays.append(value.numpy(force=True).copy())
-        return ["tensor", len(arrays) - 1]
     if isinstance(value, Fraction):
         return ["fraction", value.numerator, value.denominator]
     if isinstance(value, deque):
@@ -126,8 +123,10 @@ def _unpacked(tree: Any, arrays: Sequence[Array]) -> Any:
         return tree
     try:
         tag, *rest = tree
-        if tag in ("array", "scalar", "tensor"):
-            return _array(tag, arrays[rest[0]])
+        if tag == "array":
+            return arrays[rest[0]].copy()
+        if tag == "scalar":
+            return arrays[rest[0]][()]
         if tag == "fraction":
             return Fraction(*rest)
         if tag == "enum":
@@ -139,14 +138,6 @@ def _unpacked(tree: Any, arrays: Sequence[Array]) -> Any:
         return _COLLECTIONS[tag]([_unpacked(each, arrays) for each in rest])
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{str(tree)[:80]} is no memory of a stage") from error
-
-
-def _array(tag: str, array: Array) -> Any:
-    if tag == "tensor":
-        import torch
-
-        return torch.from_numpy(array.copy())
-    return array.copy() if tag == "array" else array[()]
 
 
 def _class(module: str, name: str) -> type[Any]:

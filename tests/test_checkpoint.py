@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from megafs_video.checkpoint import Checkpoint, Packed, pack, unpack
 from megafs_video.pipeline.cuts import Change, CutFinder
@@ -43,11 +42,6 @@ def test_an_array_keeps_every_bit(dtype: Any) -> None:
     found = unpack(pack({"deep": [array]}))["deep"][0]
     assert found.dtype == array.dtype
     np.testing.assert_array_equal(found, array)
-
-
-def test_a_tensor_comes_back_as_one() -> None:
-    found = unpack(pack((torch.arange(3.0),)))[0]
-    assert torch.equal(found, torch.arange(3.0))
 
 
 def test_a_value_of_ours_is_made_again() -> None:

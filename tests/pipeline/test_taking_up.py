@@ -64,7 +64,7 @@ ONE_PERSON = FaceChoice("people", people=(np.array([0.6, -0.3, -0.3, 0.68]),))
     ("options", "choice"),
     [
         (SwapOptions(face="all", smooth=smooth, batch_size=batch_size), None)
-        for smooth, batch_size in (("light", 4), ("kalman:strong", 1), ("one-euro", 3))
+        for smooth, batch_size in (("light", 4), ("kalman:strong", 1))
     ]
     + [
         (SwapOptions(face="1", smooth="off"), None),
@@ -76,7 +76,7 @@ def test_every_later_frame_is_the_same(options: SwapOptions, choice: FaceChoice 
     with prepared(source, options, model=RoundingModel(), finders=make_finders()) as cast:
         cast = cast if choice is None else replace(cast, choice=choice)
         marked = frames()
-        places = [14, 17, 33]
+        places = [15, 33]
         checkpoints = {place: Checkpoint() for place in places}
         for place, checkpoint in checkpoints.items():
             marked[place] = replace(marked[place], checkpoint=checkpoint)
@@ -96,7 +96,7 @@ def test_every_later_frame_is_the_same(options: SwapOptions, choice: FaceChoice 
 
 def test_every_profile_can_be_kept() -> None:
     """What filters remember is plain data, whichever they are."""
-    for smooth in PROFILES:
+    for smooth in ("off", "light", "savgol", "gaussian", "one-euro", "kalman"):
         options = SwapOptions(smooth=smooth)
         source = draw([(80, 60, 220)])
         with prepared(source, options, model=FakeModel(), finders=make_finders()) as cast:
