@@ -71,9 +71,11 @@ def main() -> None:
     with prepared(chosen.source, SwapOptions(), model=chosen.model) as cast:
         finders, model = cast.finders, cast.model
         frames = read_frames(chosen.clip, start_seconds=chosen.start)
-        found = Select(cast.choice, finders.recognizer, 10)(
-            Track(10, finders.recognizer)(Detect(finders.detector, finders.landmarker)(frames))
+        gap_seconds = SwapOptions().max_gap_seconds
+        tracked = Track(gap_seconds, finders.recognizer)(
+            Detect(finders.detector, finders.landmarker)(frames)
         )
+        found = Select(cast.choice, gap_seconds)(tracked)
         picked = islice(found, 0, chosen.frames * chosen.every, chosen.every)
         encoded = list(Encode(model)(Align(model.dims.crop_size)(picked)))
         swapped = list(Transfer(model, cast.source_latents)(iter(encoded)))

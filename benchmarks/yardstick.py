@@ -34,7 +34,7 @@ from megafs_video.faces.mesh import Mesh, build_mesh
 from megafs_video.faces.scrfd import build_scrfd
 from megafs_video.geometry.similarity import compose, invert, resize
 from megafs_video.geometry.squares import Square
-from megafs_video.geometry.templates import LEFT_EYE, RIGHT_EYE
+from megafs_video.geometry.templates import FACE_OVAL, LEFT_EYE, RIGHT_EYE
 from megafs_video.model import load_model
 from megafs_video.pipeline.align import Align, cut_crop
 from megafs_video.pipeline.contract import FaceModel
@@ -117,7 +117,7 @@ def main() -> None:
         / 127.5
         - 1
     )
-    transfer = Transfer(model, source)
+    transfer = Transfer(model, (source,))
     after = list(Smooth(profile)(transfer(iter(placed))))
     wanted, unsmoothed, before = (list(transfer(iter(each))) for each in (truth, raw, smooth))
     console.print(order_table(wanted, unsmoothed, before, after))
@@ -219,9 +219,8 @@ def true_crops(
     crops = []
     for item, pixels, square in zip(tracked, pictures, squares, strict=True):
         (found,) = item.faces
-        crop = cut_crop(
-            pixels, found.face.landmarks_xy, square, crop_size=crop_size, track_id=found.track_id
-        )
+        oval_xy = found.face.landmarks_xy[list(FACE_OVAL)]
+        crop = cut_crop(pixels, found, square, oval_xy, crop_size=crop_size)
         frame = Frame(pixels, item.frame.pts, item.frame.time_base)
         crops.append(FrameFaces(frame, (crop,)))
     return crops
