@@ -31,6 +31,7 @@ class StandIn:
     """A model whose codes are the colours of the crop, coarsely, and whose picture shows them."""
 
     name = "stand-in"
+    engine = "torch"
     dims = Dims()
     device = torch.device("cpu")
     dtype = torch.float32

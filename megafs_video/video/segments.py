@@ -165,6 +165,9 @@ class SegmentedMovie:
         compressor, segment = self._segment
         segment.add(compressor.finish())
         segment.finish()
+        # Stream and container hold each other: without this the encoder would wait, with all its
+        # frames, for the garbage collector.
+        compressor.stream.container.close()
         self._segment = None
         self.num_segments += 1
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +197,21 @@ def test_a_name_is_given_in_one_step(tmp_path: Path) -> None:
     name_durably(tmp_path / "new", tmp_path / "old")
     assert (tmp_path / "old").read_text() == "new"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_encoder_of_a_finished_piece_is_gone_at_once(
+    tmp_path: Path, clip: Path, frames: list[Frame]
+) -> None:
+    """Left to the garbage collector, an hour of pieces would hold some gigabytes."""
+    writer = VideoWriter(tmp_path / "out.mp4", like=clip, work_folder=tmp_path)
+    gc.collect()
+    gc.disable()
+    try:
+        for before, following in pairwise(frames[:6]):
+            writer.write(before)
+            writer.finish_segment(following)
+        kept = [each for each in gc.get_objects() if isinstance(each, av.VideoCodecContext)]
+    finally:
+        gc.enable()
+    encoders = [each for each in kept if each.is_encoder and each.name == "libx264"]
+    assert encoders == []
