@@ -23,6 +23,7 @@ from megafs_video.faces.scrfd import build_scrfd
 from megafs_video.pipeline import swap as swap_module
 from megafs_video.values import FloatArray, Frame, UInt8Array
 from megafs_video.video.picture import read_picture
+from megafs_video.video.planes import shown_pixels
 from megafs_video.video.read import read_frames
 from megafs_video.video.write import VideoWriter
 from megafs_video.weights.fetch import ensure
@@ -70,12 +71,12 @@ def model() -> Model:
 
 
 def recorded(patch: pytest.MonkeyPatch) -> dict[int, UInt8Array]:
-    """Pixels that the next swap hands to its writer, by pts."""
+    """What the frames that the next swap hands to its writer show, by pts."""
     written: dict[int, UInt8Array] = {}
 
     class Recorder(VideoWriter):
         def write(self, frame: Frame) -> None:
-            written[frame.pts] = frame.pixels
+            written[frame.pts] = shown_pixels(frame)
             super().write(frame)
 
     patch.setattr(swap_module, "VideoWriter", Recorder)
@@ -145,7 +146,7 @@ def test_another_source_gives_another_face(model: Model) -> None:
 
 def test_only_the_face_changes(run: Run) -> None:
     for before, after in zip(target_frames(), run.blended, strict=True):
-        changed = (before.pixels != after).any(axis=2)  # [H, W]
+        changed = (shown_pixels(before) != after).any(axis=2)  # [H, W]
         rows, columns = around_the_face(before, margin=0.25)
         assert changed[rows, columns].mean() > 0.2
         changed[rows, columns] = False
