@@ -35,9 +35,8 @@ _NAMES = {
     "STEREO3D": "the layout of a stereoscopic picture",
 }
 
-# To look at a frame's side data ties it into a reference cycle, and it stays until the garbage
-# collector comes: a clip of an hour gets a dozen looks, each twice as far off as the one before.
-_FIRST_LOOK_SECONDS = 1.0
+# To look at a frame's side data ties it into a reference cycle: not every frame.
+_LOOK_EVERY_SECONDS = 1.0
 
 
 class Extras:
@@ -46,14 +45,12 @@ class Extras:
     def __init__(self) -> None:
         self._seconds_of: dict[str, float] = {}  # of the first frame that was seen with it
         self._next_look = float("-inf")
-        self._step_seconds = _FIRST_LOOK_SECONDS
 
     def watch(self, frame: Frame) -> None:
-        """Look at a frame that is about to be written, more and more seldom."""
+        """Look at a frame that is about to be written, once a second."""
         if frame.seconds < self._next_look or not isinstance(frame.decoded, DecodedPicture):
             return
-        self._next_look = frame.seconds + self._step_seconds
-        self._step_seconds *= 2
+        self._next_look = frame.seconds + _LOOK_EVERY_SECONDS
         for name in extras_of(frame.decoded.native):
             self._seconds_of.setdefault(name, frame.seconds)
 
