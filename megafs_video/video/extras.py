@@ -6,6 +6,7 @@ clip carried is looked for in the file that was written, and what is not there i
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -36,8 +37,9 @@ _NAMES = {
 }
 
 # To look at a frame's side data ties it into a reference cycle, and it stays until the garbage
-# collector comes: a clip of an hour gets a dozen looks, each twice as far off as the one before.
-_FIRST_LOOK_SECONDS = 1.0
+# collector comes: not every frame, and the collector is called after so many.
+_LOOK_EVERY_SECONDS = 1.0
+_LOOKS_TO_COLLECT = 8
 
 
 class Extras:
@@ -46,16 +48,18 @@ class Extras:
     def __init__(self) -> None:
         self._seconds_of: dict[str, float] = {}  # of the first frame that was seen with it
         self._next_look = float("-inf")
-        self._step_seconds = _FIRST_LOOK_SECONDS
+        self._num_looks = 0
 
     def watch(self, frame: Frame) -> None:
-        """Look at a frame that is about to be written, more and more seldom."""
+        """Look at a frame that is about to be written, once a second."""
         if frame.seconds < self._next_look or not isinstance(frame.decoded, DecodedPicture):
             return
-        self._next_look = frame.seconds + self._step_seconds
-        self._step_seconds *= 2
+        self._next_look = frame.seconds + _LOOK_EVERY_SECONDS
         for name in extras_of(frame.decoded.native):
             self._seconds_of.setdefault(name, frame.seconds)
+        self._num_looks += 1
+        if self._num_looks % _LOOKS_TO_COLLECT == 0:
+            gc.collect()
 
     def losses(self, written: Path | BinaryIO, opening: Opening) -> list[str]:
         """One sentence on each that is not in ``written``, or, of a stream, might not be."""

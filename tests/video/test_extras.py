@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from megafs_video.video.extras import extras_of
 from megafs_video.video.read import read_frames
 from megafs_video.video.write import VideoWriter
-from tests.clips import numbered_picture
+from tests.clips import make_clip, numbered_picture
 
 CAPTIONS = "closed captions"
 HDR10_PLUS = "the dynamic metadata of HDR10+"
@@ -113,3 +114,18 @@ def test_dynamic_hdr_is_said_and_not_dropped_in_silence(tmp_path: Path) -> None:
         for frame in read_frames(source):
             writer.write(frame)
     assert any("not every encoder writes: look at what arrives" in note for note in writer.notes)
+
+
+def test_frames_that_were_looked_at_do_not_pile_up(tmp_path: Path) -> None:
+    """By themselves they would stay until the garbage collector comes, whenever that is."""
+    clip = make_clip(tmp_path / "clip.mp4", 20, time_base=Fraction(1))  # one look each
+    gc.collect()
+    gc.disable()
+    try:
+        with VideoWriter(tmp_path / "out.mp4", like=clip) as writer:
+            for frame in read_frames(clip):
+                writer.write(frame)
+            kept = sum(isinstance(each, av.VideoFrame) for each in gc.get_objects())
+    finally:
+        gc.enable()
+    assert kept <= 2 * 8 + 4  # of each look the frame as it was decoded, and in other planes
