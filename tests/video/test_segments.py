@@ -210,7 +210,7 @@ def test_the_encoder_of_a_finished_piece_is_gone_at_once(
         for before, following in pairwise(frames[:6]):
             writer.write(before)
             writer.finish_segment(following)
-        kept = [each for each in gc.get_objects() if isinstance(each, av.VideoCodecContext)]
+        kept = [each for each in gc.get_objects() if type(each) is av.VideoCodecContext]
     finally:
         gc.enable()
     encoders = [each for each in kept if each.is_encoder and each.name == "libx264"]
