@@ -126,7 +126,13 @@ def _own_calls(way: Way, pixels: Tensor) -> Calls:
     """Our own networks in torch's own memory order, the source encoded again."""
     with patch("megafs_video.model.keep_freed_memory", return_value=way.keeps_memory):
         model = load_model(way.model, device="cpu", precision="float32")
-    for network in (model.encoder, model.transferrer, model.generator, model.arcface):
+    for network in (
+        model.encoder,
+        model.transferrer,
+        model.generator,
+        model.arcface,
+        model.landmarks,
+    ):
         if network is not None:
             network.to(memory_format=torch.contiguous_format)
     codes: dict[str, Latents] = {}

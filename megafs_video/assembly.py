@@ -11,7 +11,7 @@ from typing import cast
 from megafs_video.errors import InputNotFoundError, WeightsError
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.encoder import Encoder
-from megafs_video.networks.frozen import ArcFace
+from megafs_video.networks.frozen import ArcFace, Landmarks106
 from megafs_video.networks.generator import Generator
 from megafs_video.networks.hierfe import HieRFE
 from megafs_video.networks.injection import IdInjection
@@ -20,6 +20,7 @@ from megafs_video.networks.transfer import FaceTransfer
 from megafs_video.parts import (
     build_arcface,
     build_generator,
+    build_landmarks,
     build_paper,
     load_encoder,
     load_paper,
@@ -46,6 +47,7 @@ class Networks:
     transferrer: FaceTransfer | IdInjection | None  # None for LCR
     generator: Generator | StyleGan2
     arcface: ArcFace | None = None  # of an encoder that hears who the person is
+    landmarks: Landmarks106 | None = None  # of one that hears where the face's points are
 
 
 def assemble(name_or_folder: str | Path, swapper: str, *, offline: bool) -> Networks:
@@ -118,6 +120,8 @@ def _from_trained(name_or_folder: str | Path, swapper: str, *, offline: bool) ->
     names = ["generator-synthesis-xml", "generator-synthesis-bin"]
     if dims.identity_size:
         names.append("arcface-mbf")
+    if dims.num_landmarks:
+        names.append("landmarks-106")
     paths = ensure(names, offline=offline)
     return Networks(
         dims=dims,
@@ -128,6 +132,7 @@ def _from_trained(name_or_folder: str | Path, swapper: str, *, offline: bool) ->
             paths["generator-synthesis-xml"], paths["generator-synthesis-bin"], dims
         ),
         arcface=build_arcface(paths["arcface-mbf"]) if dims.identity_size else None,
+        landmarks=build_landmarks(paths["landmarks-106"]) if dims.num_landmarks else None,
     )
 
 

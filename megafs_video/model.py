@@ -17,7 +17,7 @@ from megafs_video.engine import EngineEncoder, EngineGenerator
 from megafs_video.errors import DeviceError, WeightsError
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.encoder import Encoder
-from megafs_video.networks.frozen import ArcFace, to_channels_last
+from megafs_video.networks.frozen import ArcFace, Landmarks106, to_channels_last
 from megafs_video.networks.generator import Generator
 from megafs_video.networks.hierfe import HieRFE
 from megafs_video.networks.injection import IdInjection
@@ -45,7 +45,8 @@ class Model:
     encoder: Encoder | HieRFE | EngineEncoder
     transferrer: FaceTransfer | IdInjection | None  # None for LCR, which has no weights
     generator: Generator | StyleGan2 | EngineGenerator
-    arcface: ArcFace | None
+    arcface: ArcFace | None  # both of an encoder that hears them
+    landmarks: Landmarks106 | None
     engine: str = "torch"  # what runs encoder and generator: "torch" or "openvino"
 
     @torch.inference_mode()
@@ -58,9 +59,12 @@ class Model:
         check_shape("pixels", pixels, (None, 3, size, size))
         pixels = pixels.to(self.device)
         with self._precision():
-            if self.arcface is None:
+            if not isinstance(self.encoder, Encoder):
                 return _as_float(self.encoder(pixels))
-            return _as_float(self.encoder(pixels, self.arcface(pixels)))
+            identity = None if self.arcface is None else self.arcface(pixels)
+            points = None if self.landmarks is None else self.landmarks(pixels)
+            generator = self.generator if isinstance(self.generator, Generator) else None
+            return _as_float(self.encoder(pixels, identity, points, generator))
 
     @torch.inference_mode()
     def transfer(self, source: Latents, target: Latents) -> Latents:
@@ -144,8 +148,8 @@ def load_model(
         torch.set_num_threads(threads)
     keep_freed_memory()
     networks = assemble(name_or_folder, swapper, offline=offline)
-    parts = (networks.encoder, networks.transferrer, networks.generator, networks.arcface)
-    for network in parts:
+    parts = (networks.encoder, networks.transferrer, networks.generator)
+    for network in (*parts, networks.arcface, networks.landmarks):
         if network is not None:
             to_channels_last(network.to(chosen_device))
     model = Model(
@@ -158,6 +162,7 @@ def load_model(
         transferrer=networks.transferrer,
         generator=networks.generator,
         arcface=networks.arcface,
+        landmarks=networks.landmarks,
     )
     return _compiled(model) if engine == "openvino" else model
 

@@ -43,6 +43,7 @@ def make_model(
         transferrer=shaken(FaceTransfer(dims)) if has_transfer else None,
         generator=shaken(Generator(dims)),
         arcface=arcface,
+        landmarks=None,
     )
 
 

@@ -88,7 +88,8 @@ def pairs(
     if output is not None:
         check_folder(output, overwrite=overwrite)
     check_choices(model, device=device.value, precision=precision.value, engine=engine.value)
-    needed = [*GENERATORS["mobile"], "arcface-mbf", "lpips-alex", *EXAMINER_FILES]
+    heard = ("arcface-mbf", "landmarks-106")
+    needed = [*GENERATORS["mobile"], *heard, "lpips-alex", *EXAMINER_FILES]
     fetch_files(needed, offline=offline, progress=progress)
     loaded = load_model(
         model,

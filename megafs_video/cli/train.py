@@ -100,13 +100,12 @@ def shown() -> Iterator[tuple[Callable[[str], None], Callable[[Progress], None]]
         task = bar.add_task("training", total=None)
 
         def report(progress: Progress) -> None:
-            minutes = (progress.num_steps - progress.step) * progress.seconds_per_step / 60
             losses = "  ".join(
                 f"{name} {loss:.4f}" for name, loss in sorted(progress.losses.items())
             )
             console.print(
                 f"step {progress.step}/{progress.num_steps}  {losses}  "
-                f"{progress.seconds_per_step:.2f} s a step, {minutes:.0f} min left"
+                f"{progress.seconds_per_step:.2f} s a step, {progress.minutes_left:.0f} min left"
             )
             bar.update(task, completed=progress.step, total=progress.num_steps)
 

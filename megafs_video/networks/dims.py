@@ -30,6 +30,8 @@ class Dims:
     pyramid_width: int = 128  # channels of the feature pyramid
     mapping_width: int = 96  # channels inside a mapping network
     identity_size: int = 512  # frozen face-recognition features beside the backbone; 0 for none
+    num_landmarks: int = 106  # points that a frozen landmarker adds to the maps; 0 for none
+    num_corrections: int = 2  # times that C and the low codes are corrected by what they draw
     transfer_width: int = 64  # hidden units of K1 and K2 (the paper: 256)
     transfer_cells: int = 3
 
@@ -64,7 +66,13 @@ class Dims:
     def _check_paper(self) -> None:
         """The published networks have no such freedom as ours."""
         num_stages = 5 if self.space == "W++" else 4
-        wanted = {"crop_size": 256, "identity_size": 0, "num_low": self.codes_per_map[0]}
+        wanted = {
+            "crop_size": 256,
+            "identity_size": 0,
+            "num_landmarks": 0,
+            "num_corrections": 0,
+            "num_low": self.codes_per_map[0],
+        }
         for name, size in wanted.items():
             if getattr(self, name) != size:
                 raise ValueError(f"Dims.{name} is {getattr(self, name)}, the paper has {size}")
@@ -122,6 +130,8 @@ PAPER = Dims(
     pyramid_width=512,
     mapping_width=512,
     identity_size=0,
+    num_landmarks=0,
+    num_corrections=0,
     transfer_width=256,
 )
 """The published model: ResNet-50 with a fifth stage, 18 codes, StyleGAN2 at 1024 px."""
@@ -137,6 +147,8 @@ TINY = Dims(
     pyramid_width=8,
     mapping_width=8,
     identity_size=0,
+    num_landmarks=0,
+    num_corrections=0,
     transfer_width=8,
 )
 """A model small enough for unit tests: it draws pictures of 32 pixels."""

@@ -3,7 +3,9 @@
 Backbone -> feature pyramid -> one mapping network per code. It reads W++ from a 256 px aligned
 crop: the constant C [512, 4, 4] and the style codes L [16, 512]. The paper's ResNet-50 becomes
 a ResNet-18 that works at half the crop's size; the mapping networks of one map of the pyramid
-run as one grouped convolution; codes are offsets from the generator's mean code.
+run as one grouped convolution; codes are offsets from the generator's mean code. Beside the
+backbone it hears two frozen networks, one that knows people and one that finds landmarks, and
+at last it corrects what the target keeps in a swap by what that draws (``correct.py``).
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from megafs_video.networks.correct import Corrector
 from megafs_video.networks.dims import Dims
+from megafs_video.networks.generator import Generator
 from megafs_video.values import Latents
 
 
@@ -69,11 +73,18 @@ class Backbone(nn.Module):
         return maps
 
 
+class Cues(NamedTuple):
+    """What the frozen networks say of N faces, brought to unit variance; None if not asked."""
+
+    identity: Tensor | None  # [N, 512]
+    points: Tensor | None  # [N, 2 · K]
+
+
 class MappingNetworks(nn.Module):
     """All the mapping networks that read one map: a grouped convolution, one group a code.
 
-    Each halves the map until one pixel is left (paper, Fig. 3), adds what the frozen
-    face-recognition network says of the person, and projects to a style code.
+    Each halves the map until one pixel is left (paper, Fig. 3), adds what the frozen networks
+    say of the person and of the face's points, and projects to a style code.
     """
 
     def __init__(self, dims: Dims, num_codes: int, num_steps: int) -> None:
@@ -91,34 +102,31 @@ class MappingNetworks(nn.Module):
             ]
         self.steps = nn.Sequential(*layers)
         self.identity = nn.Linear(dims.identity_size, width) if dims.identity_size else None
+        self.points = nn.Linear(2 * dims.num_landmarks, width) if dims.num_landmarks else None
         self.mix = nn.Conv2d(width, width, 1, groups=num_codes)
         self.project = nn.Conv2d(width, num_codes * dims.style_size, 1, groups=num_codes)
-
-    def forward(self, features: Tensor, identity: Tensor | None) -> Tensor:
-        """features [N, P, S, S], identity [N, 512] -> codes [N, num_codes, style_size]."""
-        return self.codes(self.pool(features), identity)
 
     def pool(self, features: Tensor) -> Tensor:
         """What the map says, before the identity: [N, P, S, S] -> [N, num_codes · width]."""
         pooled: Tensor = self.steps(features)
         return pooled.flatten(1)
 
-    def codes(self, pooled: Tensor, identity: Tensor | None) -> Tensor:
-        """pooled [N, num_codes · width], identity [N, 512] -> codes [N, num_codes, style_size]."""
+    def codes(self, pooled: Tensor, cues: Cues) -> Tensor:
+        """pooled [N, num_codes · width] -> codes [N, num_codes, style_size]."""
         x = pooled[:, :, None, None]
-        if self.identity is not None and identity is not None:
-            # A unit vector of 512 numbers holds tiny ones: brought to unit variance, they learn.
-            levels = identity * identity.shape[1] ** 0.5
-            x = x + functional.leaky_relu(self.identity(levels), 0.01)[:, :, None, None]
+        for layer, cue in ((self.identity, cues.identity), (self.points, cues.points)):
+            if layer is not None and cue is not None:
+                x = x + functional.leaky_relu(layer(cue), 0.01)[:, :, None, None]
         codes: Tensor = self.project(functional.leaky_relu(self.mix(x), 0.01))
         return codes.reshape(len(codes), self.num_codes, self.style_size)
 
 
 class Reading(NamedTuple):
-    """What the maps say of N faces, before their identity is added."""
+    """What the maps say of N faces, before the frozen networks are heard."""
 
-    constant: Tensor  # [N, 512, 4, 4]
+    constant: Tensor  # [N, 512, 4, 4], a first guess
     pooled: Tensor  # [N, L · width]
+    coarse: Tensor  # [N, widths[-1], S, S], the smallest map
 
 
 class Encoder(nn.Module):
@@ -152,23 +160,54 @@ class Encoder(nn.Module):
         self.mappings = cast("Sequence[MappingNetworks]", mappings)
         self.constant = nn.Conv2d(widths[-1], dims.constant_channels, 3, padding=1)
         self.constant_pool = nn.AdaptiveAvgPool2d(4)
+        self.corrector = Corrector(dims) if dims.num_corrections else None
+        # Landmarks as offsets from the mean face, in standard deviations.
+        num_points = 2 * dims.num_landmarks
+        self.standardise = nn.BatchNorm1d(num_points, affine=False) if num_points else None
         self.register_buffer("constant_mean", torch.zeros(1, dims.constant_channels, 4, 4))
         self.register_buffer("constant_scale", torch.ones(()))
         self.register_buffer("style_mean", torch.zeros(dims.style_size))
         self.register_buffer("style_scale", torch.ones(dims.style_size))
 
-    def forward(self, pixels: Tensor, identity: Tensor | None = None) -> Latents:
-        """pixels [N, 3, 256, 256] in [-1, 1], identity [N, 512] -> W++ of N faces.
+    def forward(
+        self,
+        pixels: Tensor,
+        identity: Tensor | None = None,
+        points: Tensor | None = None,
+        generator: Generator | None = None,
+    ) -> Latents:
+        """pixels [N, 3, 256, 256] in [-1, 1] -> W++ of N faces.
 
-        ValueError if ``Dims.identity_size`` asks for an identity and none is given.
+        identity: unit vectors [N, 512]. points: landmarks [N, K, 2] in [-1, 1]. generator: what
+        draws the sketches, for an encoder that corrects itself. ValueError if ``dims`` asks for
+        one that is not given.
         """
-        if self.dims.identity_size and identity is None:
-            raise ValueError(f"identity is None, wanted [N, {self.dims.identity_size}]")
+        dims = self.dims
+        for name, is_wanted, found in (
+            ("identity", dims.identity_size, identity),
+            ("points", dims.num_landmarks, points),
+            ("generator", dims.num_corrections, generator),
+        ):
+            if is_wanted and found is None:
+                raise ValueError(f"{name} is None, but the encoder's dims ask for one")
+        cues = self.cues(identity, points)
         reading = self.read(pixels)
-        return Latents(reading.constant, self.styles(reading.pooled, identity))
+        styles = self.styles(reading.pooled, cues)
+        if generator is None:
+            return Latents(reading.constant, styles)
+        return self.correct(pixels, reading, styles, cues, generator)[-1]
+
+    def cues(self, identity: Tensor | None, points: Tensor | None) -> Cues:
+        """Identity [N, 512] and landmarks [N, K, 2] as the layers want them."""
+        if identity is not None:
+            # A unit vector of 512 numbers holds tiny ones: brought to unit variance, they learn.
+            identity = identity * identity.shape[1] ** 0.5
+        if points is not None and self.standardise is not None:
+            points = self.standardise(points.flatten(1))
+        return Cues(identity, points)
 
     def read(self, pixels: Tensor) -> Reading:
-        """All that does not depend on the identity: pixels [N, 3, 256, 256] -> C and more."""
+        """All that depends on the pixels alone: pixels [N, 3, 256, 256] -> a first C and more."""
         maps = self.backbone(pixels)
         pyramid = self.laterals[-1](maps[-1])
         pooled = []
@@ -181,22 +220,46 @@ class Encoder(nn.Module):
             pooled.append(mapping.pool(pyramid))
         offset = self.constant_pool(self.constant(maps[-1]))  # [N, 512, 4, 4]
         constant = self.constant_mean + self.constant_scale * offset
-        return Reading(constant, torch.cat(pooled, dim=1))
+        return Reading(constant, torch.cat(pooled, dim=1), maps[-1])
 
-    def styles(self, pooled: Tensor, identity: Tensor | None) -> Tensor:
-        """pooled [N, L · width], identity [N, 512] -> L [N, num_styles, 512], coarse to fine."""
+    def styles(self, pooled: Tensor, cues: Cues) -> Tensor:
+        """pooled [N, L · width] -> L [N, num_styles, 512], coarse to fine."""
         sizes = [mapping.num_codes * self.dims.mapping_width for mapping in self.mappings]
         codes = [
-            mapping.codes(part, identity)
+            mapping.codes(part, cues)
             for mapping, part in zip(self.mappings, torch.split(pooled, sizes, dim=1), strict=True)
         ]
         return self.style_mean + self.style_scale * torch.cat(codes, dim=1)
 
+    def correct(
+        self, pixels: Tensor, reading: Reading, styles: Tensor, cues: Cues, generator: Generator
+    ) -> list[Latents]:
+        """W++ before and after each correction of C and the low codes."""
+        found = [Latents(reading.constant, styles)]
+        if self.corrector is None:
+            return found
+        num_low, constant = self.dims.num_low, reading.constant
+        low, high = styles[:, :num_low], styles[:, num_low:]
+        size = 2 * self.corrector.sketch_cells
+        photograph = functional.interpolate(pixels, (size, size), mode="area")
+        for _ in range(self.dims.num_corrections):
+            step, low_step = self.corrector(
+                photograph,
+                self.corrector.sketch(generator, constant, low),
+                coarse=reading.coarse,
+                offset=(constant - self.constant_mean) / self.constant_scale,
+                points=cues.points,
+            )
+            constant = constant + self.constant_scale * step
+            low = low + self.style_scale * low_step
+            found.append(Latents(constant, torch.cat((low, high), dim=1)))
+        return found
+
     def heads(self) -> list[nn.Module]:
-        """The last layers of the mapping networks: identity and pooled maps -> codes."""
+        """The last layers of the high codes' mapping networks: cues and pooled maps -> codes."""
         return [
             layer
-            for mapping in self.mappings
-            for layer in (mapping.identity, mapping.mix, mapping.project)
+            for mapping in self.mappings[1:]
+            for layer in (mapping.identity, mapping.points, mapping.mix, mapping.project)
             if layer is not None
         ]

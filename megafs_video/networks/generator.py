@@ -19,6 +19,9 @@ from torch.nn import functional
 from megafs_video.networks.dims import Dims
 from megafs_video.values import Latents
 
+Corner = tuple[int, int]
+"""(top, left) of a window, in pixels of the map it is cut from."""
+
 
 def inverse_haar(bands: Tensor) -> Tensor:
     """One step of the inverse Haar transform: [N, 4C, H, W] -> [N, C, 2H, 2W].
@@ -67,8 +70,11 @@ class ModulatedConvolution(nn.Module):
             self.depthwise = None
             self.convolution = nn.Conv2d(in_channels, out_channels, 3, padding=1)
 
-    def forward(self, features: Tensor, style: Tensor) -> Tensor:
-        """features [N, C_in, H, W], style [N, 512] -> [N, C_out, H, W]."""
+    def forward(self, features: Tensor, style: Tensor, corner: Corner = (0, 0)) -> Tensor:
+        """features [N, C_in, H, W], style [N, 512] -> [N, C_out, H, W].
+
+        corner: where the features begin, if they are a window of the whole map.
+        """
         scales = self.modulation(style)  # [N, C_in]
         if self.depthwise is None:
             features = self.convolution(features * scales[:, :, None, None])
@@ -78,7 +84,8 @@ class ModulatedConvolution(nn.Module):
             features = self.convolution(features)
         else:
             features = self.convolution(self.depthwise(features * scales[:, :, None, None]))
-        features += self.noise
+        (top, left), (height, width) = corner, features.shape[-2:]
+        features += self.noise[:, :, top : top + height, left : left + width]
         return functional.leaky_relu(features, 0.2, inplace=True)
 
 
@@ -95,10 +102,25 @@ class Block(nn.Module):
             out_channels, out_channels, style_size, size, separable=True
         )
 
-    def forward(self, features: Tensor, first_style: Tensor, second_style: Tensor) -> Tensor:
-        """features [N, C_in, H, W] -> [N, C_out, 2H, 2W]; up and first share one style."""
-        features = inverse_haar(features * self.up(first_style)[:, :, None, None])
-        drawn: Tensor = self.second(self.first(features, first_style), second_style)
+    def forward(
+        self,
+        features: Tensor,
+        first_style: Tensor,
+        second_style: Tensor,
+        corner: Corner = (0, 0),
+    ) -> Tensor:
+        """features [N, C_in, H, W] -> [N, C_out, 2H, 2W]; up and first share one style.
+
+        corner: where the doubled features begin, if they are a window of the whole map.
+        """
+        begun = self.begin(features, first_style, corner)
+        drawn: Tensor = self.second(begun, second_style, corner)
+        return drawn
+
+    def begin(self, features: Tensor, style: Tensor, corner: Corner = (0, 0)) -> Tensor:
+        """The first of the block's two convolutions: [N, C_in, H, W] -> [N, C_out, 2H, 2W]."""
+        features = inverse_haar(features * self.up(style)[:, :, None, None])
+        drawn: Tensor = self.first(features, style, corner)
         return drawn
 
 
@@ -151,11 +173,38 @@ class Generator(nn.Module):
             features = block(features, styles[:, 2 * depth + 1], styles[:, 2 * depth + 2])
         return features
 
+    def finish(
+        self, features: Tensor, styles: Tensor, num_blocks: int, corner: Corner = (0, 0)
+    ) -> Tensor:
+        """The picture from what ``features`` gives, or from a window of it.
+
+        features [N, C, H, W] after ``num_blocks`` blocks, beginning at ``corner`` ->
+        pixels [N, 3, k · H, k · W], k = 2^(blocks left + 1). A window lacks what lies beside it:
+        within 2 px of its edge (of the features) the picture is another.
+        """
+        top, left = corner
+        for depth in range(num_blocks, len(self.blocks)):
+            top, left = 2 * top, 2 * left
+            first_style, second_style = styles[:, 2 * depth + 1], styles[:, 2 * depth + 2]
+            features = self.blocks[depth](features, first_style, second_style, (top, left))
+        pixels: Tensor = self.picture(features, styles[:, -1])
+        return pixels
+
+    def sketch(self, constant: Tensor, low: Tensor) -> Tensor:
+        """Features that C and the low codes alone decide (two or more, an even number).
+
+        constant [N, 512, 4, 4], low [N, num_low, 512] -> [N, C, S, S] with S = 4 · 2^(num_low / 2).
+        """
+        features: Tensor = self.first(constant, low[:, 0])
+        depth = low.shape[1] // 2 - 1
+        for index, block in enumerate(self.blocks[:depth]):
+            features = block(features, low[:, 2 * index + 1], low[:, 2 * index + 2])
+        return self.blocks[depth].begin(features, low[:, -1])
+
     def forward(self, latents: Latents) -> Tensor:
         """constant [N, 512, 4, 4], styles [N, L, 512] -> pixels [N, 3, R, R], about [-1, 1]."""
-        features = self.features(latents, len(self.blocks))
-        pixels: Tensor = self.picture(features, latents.styles[:, -1])
-        return pixels
+        num_blocks = len(self.blocks)
+        return self.finish(self.features(latents, num_blocks), latents.styles, num_blocks)
 
 
 class StyleMapper(nn.Module):

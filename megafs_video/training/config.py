@@ -14,6 +14,7 @@ from megafs_video.errors import ConfigError, InputNotFoundError
 AT_LEAST_ONE = {
     "batch",
     "code_batch",
+    "head_blocks",
     "late_code_batch",
     "log_every",
     "num_rendered",
@@ -30,6 +31,7 @@ class LoopConfig:
 
     seed: int = 0
     num_steps: int = 1100
+    num_minutes: float = 0.0  # stop after so long, with the schedule done; 0 for no limit
     learning_rate: float = 1e-3  # peak of a warm-up followed by a half cosine
     warmup_steps: int = 50
     ema_decay: float = 0.99
@@ -52,11 +54,13 @@ class LoopConfig:
 class PictureConfig(LoopConfig):
     """Weights of the losses between pictures: λ of Eq. 8, φ of Eq. 14, and ours."""
 
-    weight_reconstruction: float = 2.0  # λ1, φ1
+    weight_reconstruction: float = 2.0  # λ1, φ1; a weight of 0 leaves a loss out
     weight_perceptual: float = 1.0  # λ2, φ2
     weight_identity: float = 1.0  # λ3, φ3
     weight_landmark: float = 100.0  # λ4, φ4, for points in [-1, 1]
     weight_expression: float = 10.0
+    window_batch: int = 4  # faces a step that also have a window drawn by the whole generator
+    weight_window: float = 1.0  # of such a window: its squares (λ1, φ1) and LPIPS (λ2, φ2)
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ class EncoderConfig(PictureConfig):
     late_code_batch: int = 8  # and afterwards
     picture_batch: int = 6  # photographs and rendered faces a step: losses on pictures
     picture_from_step: int = 450  # codes first
+    head_blocks: int = 4  # of the generator, before pictures are drawn: 3 for 64 px, 4 for 128 px
+    weight_sketch: float = 0.5  # of what the encoder draws to correct itself
     weight_code: float = 1.0
     weight_perceptual: float = 0.8
     weight_constant: float = 0.02
@@ -83,6 +89,7 @@ class TransferConfig(PictureConfig):
     code_batch: int = 16  # generated faces a step, whose codes are known
     batch: int = 6
     same_share: float = 0.25  # pairs whose source is the target: reconstruction (Eq. 9)
+    direct_share: float = 0.5  # of those, drawn from HieRFE's codes: its heads must stay true
     weight_code: float = 0.2
     weight_identity: float = 8.0
     weight_landmark: float = 200.0

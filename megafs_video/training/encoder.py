@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from megafs_video.networks.correct import Corrector
 from megafs_video.networks.encoder import Encoder
+from megafs_video.networks.generator import Generator
+from megafs_video.training.basis import constant_basis
 from megafs_video.training.config import EncoderConfig
 from megafs_video.training.faces import augment, degrade, to_device_pixels
-from megafs_video.training.head import PictureHead, resized
+from megafs_video.training.head import (
+    NUM_FITTED,
+    PictureHead,
+    haar,
+    rows_of_pixels,
+    solve,
+    window_distance,
+)
 from megafs_video.training.losses import (
     code_loss,
     constant_loss,
@@ -21,31 +34,38 @@ from megafs_video.training.teachers import Teachers
 from megafs_video.values import Latents, UInt8Array
 
 
+class Learner(nn.Module):
+    """HieRFE, and the picture head that follows what it draws."""
+
+    def __init__(self, encoder: Encoder, head: PictureHead) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = head
+
+
 class EncoderTask:
     """Eq. 8 on photographs, and distance to the known codes on rendered faces."""
 
     def __init__(
         self,
-        encoder: Encoder,
+        learner: Learner,
         *,
         config: EncoderConfig,
         rendered: RenderedFaces,
         faces: UInt8Array,
         validation: UInt8Array,
-        head: PictureHead,
         teachers: Teachers,
     ) -> None:
-        self.module = encoder
+        self.module = learner
         self.config = config
         self.rendered = rendered
         self.faces = faces
         self.validation = validation
-        self.head = head
         self.teachers = teachers
 
     def step(self, step: int, random: torch.Generator) -> dict[str, Tensor]:
         """Eq. 8, term by term: one batch of rendered faces and, later, one of photographs."""
-        config = self.config
+        config, encoder = self.config, self.module.encoder
         has_pictures = step >= config.picture_from_step
         num_known = config.late_code_batch if has_pictures else config.code_batch
         chosen = torch.randint(len(self.rendered.pixels), (num_known,), generator=random)
@@ -56,39 +76,75 @@ class EncoderTask:
             photographs = augment(to_device_pixels(self.faces[picked.numpy()]), random)
             pixels = torch.cat((pixels, photographs))
         with torch.no_grad():
-            identity = self.teachers.arcface(pixels)
-        latents = self.module(degrade(pixels, random), identity)
-        scale = self.module.style_scale
+            identity, points = self.teachers.arcface(pixels), self.teachers.landmarks(pixels)
+        seen = degrade(pixels, random)
+        reading, cues = encoder.read(seen), encoder.cues(identity, points)
+        styles = encoder.styles(reading.pooled, cues)
+        guesses = encoder.correct(seen, reading, styles, cues, self.teachers.generator)
+        scale = encoder.style_scale
         known, unknown = slice(0, num_known), slice(num_known, None)
         losses = {
-            "code": config.weight_code * code_loss(latents.styles[known], wanted, scale),
+            "code": config.weight_code * code_loss(guesses[-1].styles[known], wanted, scale),
             "constant": config.weight_constant
-            * constant_loss(latents.constant, self.module.constant_mean),
+            * constant_loss(guesses[-1].constant, encoder.constant_mean),
         }
+        if config.weight_sketch and encoder.corrector is not None:
+            losses["sketch"] = config.weight_sketch * self.sketch_loss(guesses, pixels)
         if has_pictures:
-            losses |= self.picture_losses(latents[unknown], photographs, identity[unknown])
+            losses |= self.picture_losses(
+                guesses[-1][unknown], photographs, identity[unknown], points[unknown], random
+            )
         return losses
 
+    def sketch_loss(self, guesses: list[Latents], pixels: Tensor) -> Tensor:
+        """Ours: Eq. 4 between pictures and what C and the low codes alone draw of each guess."""
+        encoder, generator = self.module.encoder, self.teachers.generator
+        assert encoder.corrector is not None
+        sketches = [
+            encoder.corrector.sketch(
+                generator, guess.constant, guess.styles[:, : encoder.dims.num_low]
+            )
+            for guess in (guesses[0], guesses[-1])
+        ]
+        wanted = functional.interpolate(pixels, sketches[0].shape[-2:], mode="area")
+        return torch.stack([reconstruction_loss(one, wanted) for one in sketches]).mean()
+
     def picture_losses(
-        self, latents: Latents, wanted: Tensor, embeddings: Tensor
+        self,
+        latents: Latents,
+        photographs: Tensor,
+        embeddings: Tensor,
+        points: Tensor,
+        random: torch.Generator,
     ) -> dict[str, Tensor]:
         """Eq. 4 to 7 between photographs [N, 3, 256, 256] and what the codes draw."""
-        config, drawn = self.config, self.head(latents)
-        with torch.no_grad():
-            points = self.teachers.landmarks(wanted)
-        wanted = resized(wanted)
+        config, head = self.config, self.module.head
+        features = head.features(latents)
+        drawn, wanted = head.draw(features, latents), head.resized(photographs)
         reconstruction = config.weight_reconstruction * reconstruction_loss(drawn, wanted)
-        return {"reconstruction": reconstruction} | self.teachers.losses(
+        losses = {"reconstruction": reconstruction} | self.teachers.losses(
             drawn, wanted, embeddings=embeddings, points=points, config=config
         )
+        if config.weight_window and config.window_batch:
+            some = slice(0, config.window_batch)
+            squares, perceptual = window_distance(
+                head, features[some], latents[some], photographs[some], self.teachers.lpips, random
+            )
+            losses["window"] = config.weight_window * (
+                config.weight_reconstruction * squares + config.weight_perceptual * perceptual
+            )
+        return losses
 
     @torch.no_grad()
     def sheet(self, module: nn.Module) -> UInt8Array:
         """Validation photographs above what their codes draw."""
-        module.eval()
+        learner = cast("Learner", module).eval()
         pixels = to_device_pixels(self.validation[:8])
-        drawn = self.head(module(pixels, self.teachers.arcface(pixels)))
-        return rows_of(resized(pixels), drawn)
+        teachers = self.teachers
+        latents = learner.encoder(
+            pixels, teachers.arcface(pixels), teachers.landmarks(pixels), teachers.generator
+        )
+        return rows_of(learner.head.resized(pixels), learner.head(latents))
 
 
 def fresh_encoder(
@@ -116,3 +172,33 @@ def fresh_encoder(
         mapping.project.weight.data[:, : start.shape[1]].copy_(start)
         if mapping.project.bias is not None:
             nn.init.zeros_(mapping.project.bias)
+
+
+@torch.no_grad()
+def fresh_corrector(corrector: Corrector, generator: Generator, faces: RenderedFaces) -> None:
+    """Start with sketches that look like their faces, a whitened C, and no correction.
+
+    ``faces``: rendered ones, whose codes are known.
+    """
+    num_low = corrector.num_low
+    channels = corrector.draw.in_channels
+    gram, cross = torch.zeros(channels + 1, channels + 1), torch.zeros(channels + 1, 12)
+    size = 2 * corrector.sketch_cells
+    for index in range(0, min(len(faces.pixels), NUM_FITTED), 10):
+        low = faces.styles[index : index + 10, :num_low].float()
+        features = generator.sketch(generator.constant.expand(len(low), -1, -1, -1), low)
+        pixels = to_device_pixels(faces.pixels[index : index + 10])
+        bands = haar(functional.interpolate(pixels, (size, size), mode="area"))
+        rows = rows_of_pixels(features)
+        gram += rows.T @ rows
+        cross += rows.T @ bands.permute(0, 2, 3, 1).reshape(-1, 12)
+    weight = solve(gram, cross)  # [12, C + 1]
+    corrector.draw.weight.copy_(weight[:, :-1, None, None])
+    assert corrector.draw.bias is not None
+    corrector.draw.bias.copy_(weight[:, -1])
+    with torch.enable_grad():
+        corrector.basis.copy_(constant_basis(generator, faces.styles))
+    for layer in (corrector.constant, corrector.low):
+        nn.init.normal_(layer.weight, std=1e-3)
+        assert layer.bias is not None
+        nn.init.zeros_(layer.bias)

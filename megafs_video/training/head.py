@@ -1,52 +1,147 @@
-"""A picture from the generator's 64 px features, at a fraction of the cost.
+"""A picture from the generator's early features, at a fraction of the cost.
 
-One linear layer, fitted by least squares, maps the features that enter the 128 px block to the
-four Haar bands of the 128 px picture. Codes of the blocks after it do not act on that picture;
-they learn from rendered faces, whose codes are known.
+One linear layer, fitted by least squares, maps the features that enter a block to the Haar bands
+of the picture at that block's size. The generator's later blocks and their codes do not act on
+that picture; windows of the true one teach them, and keep the layer true to it while the codes
+move away from those of the faces it was fitted on.
 """
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from megafs_video.errors import ConfigError
-from megafs_video.networks.generator import Generator, inverse_haar
+from megafs_video.networks.generator import Corner, Generator, inverse_haar
+from megafs_video.networks.perceptual import Lpips
 from megafs_video.training.faces import to_device_pixels
+from megafs_video.training.losses import perceptual_loss, reconstruction_loss
 from megafs_video.training.rendered import RenderedFaces
 from megafs_video.values import Latents
 
 NUM_BLOCKS = 4  # 4 px -> 64 px
 NUM_FITTED = 300  # faces that the head is fitted on
 NUM_HELD_OUT = 20  # faces that measure the fit
+WINDOW, MARGIN = 20, 2  # of the features: what is drawn, and what of it a window's edge spoils
+MEMORY = 0.99  # of what the head was fitted on, what is left after one more window
 
 
-class PictureHead:
-    """Draws 128 px pictures from W++ through the first four blocks of the generator."""
+class PictureHead(nn.Module):
+    """Draws pictures from W++ through the first blocks of the generator.
 
-    def __init__(self, generator: Generator, weight: Tensor) -> None:
-        self.generator = generator
-        self.weight = weight  # [12, C + 1]
+    Its weights are statistics of what it has seen, and no optimiser moves them.
+    """
 
-    def __call__(self, latents: Latents) -> Tensor:
-        """constant, styles -> pixels [N, 3, 128, 128], about [-1, 1]; differentiable."""
-        features = head_features(self.generator, latents)
-        bands = functional.conv2d(features, self.weight[:, :-1, None, None], self.weight[:, -1])
+    gram: Tensor  # [C + 1, C + 1]
+    cross: Tensor  # [C + 1, 12]
+    weight: Tensor  # [12, C + 1]
+
+    def __init__(self, generator: Generator, num_blocks: int, gram: Tensor, cross: Tensor) -> None:
+        super().__init__()
+        self.generator = (generator,)  # not a part: its weights are no state of ours
+        self.num_blocks = num_blocks
+        self.size = 8 * 2**num_blocks
+        self.register_buffer("gram", gram)
+        self.register_buffer("cross", cross)
+        self.register_buffer("weight", solve(gram, cross))
+
+    def forward(self, latents: Latents) -> Tensor:
+        """constant, styles -> pixels [N, 3, size, size], about [-1, 1]; differentiable."""
+        return self.draw(self.features(latents), latents)
+
+    def features(self, latents: Latents) -> Tensor:
+        """What the next block would read, before its style: [N, C, size / 2, size / 2]."""
+        return self.generator[0].features(latents, self.num_blocks)
+
+    def draw(self, features: Tensor, latents: Latents) -> Tensor:
+        """The picture of what ``features`` gave."""
+        scaled = scaled_features(self.generator[0], features, latents, self.num_blocks)
+        bands = functional.conv2d(scaled, self.weight[:, :-1, None, None], self.weight[:, -1])
         return inverse_haar(bands)
 
+    def resized(self, pixels: Tensor) -> Tensor:
+        """Pictures at the size that the head draws: [N, 3, S, S] -> [N, 3, size, size]."""
+        return functional.interpolate(pixels, (self.size, self.size), mode="area")
 
-def resized(pixels: Tensor) -> Tensor:
-    """Pictures at the size that the head draws: [N, 3, S, S] -> [N, 3, 128, 128]."""
-    size = 8 * 2**NUM_BLOCKS
-    return functional.interpolate(pixels, (size, size), mode="area")
+    def window(self, features: Tensor, latents: Latents, corner: Corner) -> Tensor:
+        """A window of the generator's own picture, less its spoilt edge.
+
+        features: what ``features`` gave; corner: of the window, in pixels of those. The picture
+        has ``scale`` pixels for each: [N, 3, (WINDOW - 2 · MARGIN) · scale, the same].
+        """
+        cut = cut_window(features, corner, WINDOW)
+        drawn = self.generator[0].finish(cut, latents.styles, self.num_blocks, corner)
+        edge = MARGIN * self.scale
+        return drawn[:, :, edge:-edge, edge:-edge]
+
+    @property
+    def scale(self) -> int:
+        """Pixels of the picture for each of the features'."""
+        return 1 << (len(self.generator[0].blocks) - self.num_blocks + 1)
+
+    @torch.no_grad()
+    def follow(self, features: Tensor, latents: Latents, corner: Corner, drawn: Tensor) -> None:
+        """Fit the layer to a window of the true picture, ``drawn``, which ``window`` gave."""
+        side = WINDOW - 2 * MARGIN
+        inner = (corner[0] + MARGIN, corner[1] + MARGIN)
+        cut = cut_window(features, inner, side)
+        scaled = scaled_features(self.generator[0], cut, latents, self.num_blocks)
+        wanted = functional.interpolate(drawn, (2 * side, 2 * side), mode="area")
+        found, bands = rows_of_pixels(scaled), haar(wanted).permute(0, 2, 3, 1).reshape(-1, 12)
+        forget = 1 - MEMORY
+        per_pixel = self.gram[-1, -1] / len(found)  # the statistics keep their size
+        self.gram.lerp_(per_pixel * (found.T @ found), forget)
+        self.cross.lerp_(per_pixel * (found.T @ bands), forget)
+        # Not in place: a picture drawn before may still wait for its gradients.
+        self.weight = solve(self.gram, self.cross)
 
 
-def head_features(generator: Generator, latents: Latents) -> Tensor:
-    """What the next block would read: [N, C, 64, 64], scaled by its style."""
-    features = generator.features(latents, NUM_BLOCKS)
-    scale: Tensor = generator.blocks[NUM_BLOCKS].up(latents.styles[:, 2 * NUM_BLOCKS + 1])
+def window_distance(
+    head: PictureHead,
+    features: Tensor,
+    latents: Latents,
+    photographs: Tensor,
+    lpips: Lpips,
+    random: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Eq. 4 and 5 in a random window that the whole generator draws; the head follows it."""
+    side = features.shape[-1]
+    corner = torch.randint(side - WINDOW + 1, (2,), generator=random).tolist()
+    drawn = head.window(features, latents, (corner[0], corner[1]))
+    head.follow(features, latents, (corner[0], corner[1]), drawn)
+    scale = photographs.shape[-1] // side  # pixels of a photograph for each of the features'
+    inner = (scale * (corner[0] + MARGIN), scale * (corner[1] + MARGIN))
+    wanted = cut_window(photographs, inner, scale * (WINDOW - 2 * MARGIN))
+    small = functional.interpolate(drawn, wanted.shape[-2:], mode="area")
+    return reconstruction_loss(small, wanted), perceptual_loss(lpips(small, wanted))
+
+
+def solve(gram: Tensor, cross: Tensor) -> Tensor:
+    """Least squares with a touch of ridge: [C + 1, C + 1] and [C + 1, 12] -> [12, C + 1]."""
+    ridge = 1e-6 * gram.diagonal().mean() * torch.eye(len(gram))
+    weight: Tensor = torch.linalg.solve(gram + ridge, cross)
+    return weight.T.contiguous()
+
+
+def cut_window(pixels: Tensor, corner: Corner, side: int) -> Tensor:
+    """[N, C, H, W] -> [N, C, side, side], from ``corner``."""
+    top, left = corner
+    return pixels[:, :, top : top + side, left : left + side]
+
+
+def scaled_features(
+    generator: Generator, features: Tensor, latents: Latents, num_blocks: int
+) -> Tensor:
+    """What the next block would read: [N, C, S, S], scaled by its style."""
+    scale: Tensor = generator.blocks[num_blocks].up(latents.styles[:, 2 * num_blocks + 1])
     return features * scale[:, :, None, None]
+
+
+def rows_of_pixels(features: Tensor) -> Tensor:
+    """[N, C, H, W] -> [N · H · W, C + 1], with a one at the end of each row."""
+    rows = features.permute(0, 2, 3, 1).flatten(0, 2)
+    return torch.cat((rows, rows.new_ones(len(rows), 1)), dim=1)
 
 
 def check_num_rendered(num_rendered: int, count: int = NUM_FITTED) -> None:
@@ -60,36 +155,37 @@ def check_num_rendered(num_rendered: int, count: int = NUM_FITTED) -> None:
 
 @torch.no_grad()
 def fit_picture_head(
-    generator: Generator, faces: RenderedFaces, count: int = NUM_FITTED
+    generator: Generator,
+    faces: RenderedFaces,
+    num_blocks: int = NUM_BLOCKS,
+    count: int = NUM_FITTED,
 ) -> tuple[PictureHead, float]:
     """The head fitted on ``count`` rendered faces, and its mean squared error on the next 20."""
     check_num_rendered(len(faces.pixels), count)
-    channels = generator.blocks[NUM_BLOCKS].up.out_features + 1
+    channels = generator.blocks[num_blocks].up.out_features + 1
     gram, cross = torch.zeros(channels, channels), torch.zeros(channels, 12)
+    size = 8 * 2**num_blocks
     for index in range(count):
-        features, bands = _sample(generator, faces, index)
-        gram += features.T @ features
-        cross += features.T @ bands
-    ridge = 1e-6 * gram.diagonal().mean() * torch.eye(channels)
-    head = PictureHead(generator, torch.linalg.solve(gram + ridge, cross).T.contiguous())
+        latents = _latents(generator, faces, index)
+        features = scaled_features(
+            generator, generator.features(latents, num_blocks), latents, num_blocks
+        )
+        pixels = to_device_pixels(faces.pixels[index : index + 1])
+        wanted = functional.interpolate(pixels, (size, size), mode="area")
+        rows = rows_of_pixels(features)
+        gram += rows.T @ rows
+        cross += rows.T @ haar(wanted).permute(0, 2, 3, 1).reshape(-1, 12)
+    head = PictureHead(generator, num_blocks, gram, cross)
     error = 0.0
     for index in range(count, count + NUM_HELD_OUT):
         latents = _latents(generator, faces, index)
-        wanted = resized(to_device_pixels(faces.pixels[index : index + 1]))
+        wanted = head.resized(to_device_pixels(faces.pixels[index : index + 1]))
         error += float((head(latents) - wanted).square().mean()) / NUM_HELD_OUT
     return head, error
 
 
 def _latents(generator: Generator, faces: RenderedFaces, index: int) -> Latents:
     return Latents(generator.constant, faces.styles[index : index + 1].float())
-
-
-def _sample(generator: Generator, faces: RenderedFaces, index: int) -> tuple[Tensor, Tensor]:
-    """Features [P, C + 1] and wanted bands [P, 12] of one face."""
-    features = head_features(generator, _latents(generator, faces, index))[0].flatten(1).T
-    wanted = resized(to_device_pixels(faces.pixels[index : index + 1]))
-    bands = haar(wanted)[0].flatten(1).T
-    return torch.cat((features, torch.ones(len(features), 1)), dim=1), bands
 
 
 def haar(pixels: Tensor) -> Tensor:

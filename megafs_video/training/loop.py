@@ -55,10 +55,11 @@ class Progress:
     num_steps: int
     losses: dict[str, float]  # means since the last report
     seconds_per_step: float
+    minutes_left: float
 
 
-def learning_rate(config: LoopConfig, step: int) -> float:
-    """Warm-up, then half a cosine down to a hundredth of the peak.
+def learning_rate(config: LoopConfig, step: int, minutes: float = 0.0) -> float:
+    """Warm-up, then half a cosine down to a hundredth of the peak, by steps or by time.
 
     >>> learning_rate(LoopConfig(num_steps=1000, learning_rate=1.0, warmup_steps=100), 50)
     0.5
@@ -66,6 +67,8 @@ def learning_rate(config: LoopConfig, step: int) -> float:
     if step < config.warmup_steps:
         return config.learning_rate * step / config.warmup_steps
     done = (step - config.warmup_steps) / max(1, config.num_steps - config.warmup_steps)
+    if config.num_minutes:
+        done = max(done, minutes / config.num_minutes)
     return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
@@ -102,13 +105,15 @@ def train(
     trained = [weight for weight in task.module.parameters() if weight.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=config.learning_rate, betas=(0.9, 0.99))
     settings = f"{config!r} {inputs}"
-    first = _resume(folder, settings, task.module, average, optimizer, random)
+    first, minutes_before = _resume(folder, settings, task.module, average, optimizer, random)
     _cut_log(folder / "log.csv", first)
     seen: dict[str, list[float]] = {}
-    began = time.perf_counter()
+    started = began = time.perf_counter()
     for step in range(first, config.num_steps):
+        minutes = minutes_before + (time.perf_counter() - started) / 60
+        is_last = step + 1 == config.num_steps or 0 < config.num_minutes <= minutes
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, step)
+            group["lr"] = learning_rate(config, step, minutes)
         losses = task.step(step, random)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(torch.stack(list(losses.values())).sum())
@@ -124,12 +129,17 @@ def train(
             means = {name: sum(values) / len(values) for name, values in seen.items()}
             seconds = (now - began) / config.log_every
             _log(folder / "log.csv", done, seconds, means)
-            report(Progress(done, config.num_steps, means, seconds))
+            left = (config.num_steps - done) * seconds / 60
+            if config.num_minutes:
+                left = min(left, max(0.0, config.num_minutes - minutes))
+            report(Progress(done, config.num_steps, means, seconds, left))
             seen, began = {}, now
-        if done % config.save_every == 0 or done == config.num_steps:
-            _save(folder, done, settings, task.module, average, optimizer, random)
-        if done % config.sheet_every == 0 or done == config.num_steps:
+        if done % config.save_every == 0 or is_last:
+            _save(folder, done, minutes, settings, task.module, average, optimizer, random)
+        if done % config.sheet_every == 0 or is_last:
             write_picture(folder / f"sheet-{done:06d}.jpg", task.sheet(average), overwrite=True)
+        if is_last:
+            break
 
 
 def _cut_log(path: Path, step: int) -> None:
@@ -156,6 +166,7 @@ def _log(path: Path, step: int, seconds: float, losses: dict[str, float]) -> Non
 def _save(
     folder: Path,
     step: int,
+    minutes: float,
     settings: str,
     module: nn.Module,
     average: nn.Module,
@@ -165,6 +176,7 @@ def _save(
     unfinished = folder / "last.part"
     state = {
         "step": step,
+        "minutes": minutes,
         "settings": settings,
         "module": module.state_dict(),
         "average": average.state_dict(),
@@ -187,11 +199,11 @@ def _resume(
     average: nn.Module,
     optimizer: torch.optim.Optimizer,
     random: torch.Generator,
-) -> int:
-    """Put everything back as ``_save`` stored it; the number of steps done, 0 for a new run."""
+) -> tuple[int, float]:
+    """Put everything back as ``_save`` stored it; steps and minutes done, 0 for a new run."""
     path = folder / "last.pt"
     if not path.exists():
-        return 0
+        return 0, 0.0
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
         if str(stored["settings"]) == settings:
@@ -199,7 +211,7 @@ def _resume(
             average.load_state_dict(stored["average"])
             optimizer.load_state_dict(stored["optimizer"])
             random.set_state(stored["random"])
-            return int(stored["step"])
+            return int(stored["step"]), float(stored["minutes"])
     except UNREADABLE as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(

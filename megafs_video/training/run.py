@@ -8,9 +8,10 @@ from copy import deepcopy
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from megafs_video.allocator import keep_freed_memory
-from megafs_video.errors import OutputError
+from megafs_video.errors import ConfigError, OutputError
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.encoder import Encoder
 from megafs_video.networks.frozen import freeze, to_channels_last
@@ -25,15 +26,20 @@ from megafs_video.parts import (
     read_backbone_state,
 )
 from megafs_video.training.config import EncoderConfig, TransferConfig
-from megafs_video.training.encoder import EncoderTask, fresh_encoder
+from megafs_video.training.encoder import EncoderTask, Learner, fresh_corrector, fresh_encoder
 from megafs_video.training.faces import list_faces, read_faces
-from megafs_video.training.head import PictureHead, check_num_rendered, fit_picture_head
-from megafs_video.training.loop import Progress, train
+from megafs_video.training.head import (
+    NUM_BLOCKS,
+    PictureHead,
+    check_num_rendered,
+    fit_picture_head,
+)
+from megafs_video.training.loop import UNREADABLE, Progress, train
 from megafs_video.training.rendered import RenderedFaces, render_faces, style_statistics
 from megafs_video.training.teachers import Teachers
 from megafs_video.training.transfer import Swapper, TransferTask, encode_faces
 from megafs_video.weights.cache import sha256_of
-from megafs_video.weights.checkpoint import save_checkpoint
+from megafs_video.weights.checkpoint import load_checkpoint, save_checkpoint
 from megafs_video.weights.fetch import ensure
 
 NAMES = (
@@ -91,7 +97,8 @@ def prepare_rendered(
         count=config.num_rendered,
         seed=config.seed + 1,
     )
-    head, error = fit_picture_head(teachers.generator, rendered)
+    num_blocks = config.head_blocks if isinstance(config, EncoderConfig) else NUM_BLOCKS
+    head, error = fit_picture_head(teachers.generator, rendered, num_blocks)
     say(f"picture head fitted: mean squared error {error:.4f} on 20 other faces")
     return rendered, head
 
@@ -110,52 +117,85 @@ def train_encoder(
     """Train HieRFE on aligned faces; returns ``output/encoder.safetensors`` (fp16 average).
 
     folders: aligned 256 px faces; those kept for validation by name are never trained on.
-    start: a checkpoint whose weights the run starts from, instead of ``dims`` and fresh ones.
+    start: weights that the run starts from, as far as they fit ``dims``; what does not fit starts
+    fresh. A finished encoder, or ``last.pt`` of a run of other settings.
     """
     keep_freed_memory()
     torch.manual_seed(config.seed)
     paths, held_out = _prepare(folders, output, config)
     if start is None:
         ensure(["parser"], offline=offline, announce=say)
-    started = None if start is None else load_encoder(start)
-    dims = dims or Dims() if started is None else started.dims
+    dims = dims or Dims()
     teachers = load_teachers(dims, offline=offline, say=say)
     rendered, head = prepare_rendered(output, teachers, config, say)
     say(f"reading {len(paths)} faces")
     faces, validation = read_faces(paths, dims.crop_size), read_faces(held_out, dims.crop_size)
 
-    encoder = started or _fresh_encoder(dims, teachers, offline=offline, say=say)
-    to_channels_last(encoder.requires_grad_(requires_grad=True).train())
-
-    average = freeze(deepcopy(encoder))
+    encoder = _fresh_encoder(dims, teachers, rendered)
+    if start is None:
+        warm = read_backbone_state(ensure(["parser"], offline=offline)["parser"])
+        say(f"backbone starts from face parsing: {_take_over(encoder.backbone, warm)}")
+    else:
+        warm = dict(read_start(start))
+        say(f"encoder starts from {start}: {_take_over(encoder, warm)}")
+    learner = Learner(encoder, head)
+    to_channels_last(learner.requires_grad_(requires_grad=True).train())
+    average = freeze(deepcopy(learner))
     task = EncoderTask(
-        encoder,
+        learner,
         config=config,
         rendered=rendered,
         faces=faces,
         validation=validation,
-        head=head,
         teachers=teachers,
     )
     inputs = fingerprint(paths, start)
     train(task, average, config, output, report, inputs=inputs)
-    return _ship(average, output / "encoder.safetensors", dims, "encoder", config, len(paths))
+    return _ship(
+        average.encoder, output / "encoder.safetensors", dims, "encoder", config, len(paths)
+    )
 
 
-def _fresh_encoder(
-    dims: Dims, teachers: Teachers, *, offline: bool, say: Callable[[str], None]
-) -> Encoder:
-    """HieRFE around the mean face, its backbone from face parsing where the widths agree."""
+def _fresh_encoder(dims: Dims, teachers: Teachers, rendered: RenderedFaces) -> Encoder:
+    """HieRFE around the mean face."""
     mean, scale = style_statistics(teachers.mapper, dims.style_size)
     samples = teachers.mapper(torch.randn(5000, dims.style_size))
     encoder = Encoder(dims)
     fresh_encoder(encoder, teachers.generator.constant, mean, scale, samples)
-    warm = read_backbone_state(ensure(["parser"], offline=offline)["parser"])
-    own = encoder.backbone.state_dict()
-    fitting = {name: t for name, t in warm.items() if name in own and own[name].shape == t.shape}
-    encoder.backbone.load_state_dict(fitting, strict=False)
-    say(f"backbone starts from face parsing: {len(fitting)} of {len(own)} tensors")
+    if encoder.corrector is not None:
+        fresh_corrector(encoder.corrector, teachers.generator, rendered)
     return encoder
+
+
+def read_start(path: Path) -> dict[str, Tensor]:
+    """An encoder's tensors by name, from its file or from a run's ``last.pt``.
+
+    ConfigError if a ``last.pt`` is damaged or of another training; WeightsError for other files.
+    """
+    if path.suffix != ".pt":
+        return dict(load_checkpoint(path, kind="encoder").tensors)
+    try:
+        average = torch.load(path, map_location="cpu", weights_only=True)["average"]
+    except UNREADABLE as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"{path} is no checkpoint of a run ({reason})") from error
+    prefix = "encoder."
+    found = {
+        name.removeprefix(prefix): tensor
+        for name, tensor in average.items()
+        if name.startswith(prefix)
+    }
+    if not found:
+        raise ConfigError(f"{path} holds no encoder; give last.pt of megafs-video train encoder")
+    return found
+
+
+def _take_over(module: torch.nn.Module, state: dict[str, Tensor]) -> str:
+    """Load the tensors of ``state`` that fit the module, and say how many do."""
+    own = module.state_dict()
+    fitting = {name: t for name, t in state.items() if name in own and own[name].shape == t.shape}
+    module.load_state_dict(fitting, strict=False)
+    return f"{len(fitting)} of {len(own)} tensors"
 
 
 def train_transfer(
@@ -187,7 +227,7 @@ def train_transfer(
     transfer = FaceTransfer(dims)
     transfer.style_mean.copy_(encoder.style_mean)
     transfer.style_scale.copy_(encoder.style_scale)
-    swapper = Swapper(encoder, transfer)
+    swapper = Swapper(encoder, transfer, head)
     average = freeze(deepcopy(swapper))
     task = TransferTask(
         swapper,
@@ -195,7 +235,6 @@ def train_transfer(
         faces=faces,
         rendered=rendered,
         validation=validation,
-        head=head,
         teachers=teachers,
     )
     inputs = fingerprint(paths, encoder_checkpoint)

@@ -42,11 +42,15 @@ class Teachers:
         drawn should look like ``wanted``, be the person of ``embeddings`` [N, 512], and have
         its landmarks at ``points`` [N, 106, 2].
         """
-        found = self.landmarks(drawn)
-        return {
-            "perceptual": config.weight_perceptual * perceptual_loss(self.lpips(drawn, wanted)),
-            "identity": config.weight_identity * identity_loss(self.arcface(drawn), embeddings),
-            "landmark": config.weight_landmark * landmark_loss(found, points),
-            "expression": config.weight_expression
-            * expression_loss(found, points, self.landmarks.SPANS),
-        }
+        losses: dict[str, Tensor] = {}
+        if config.weight_perceptual:
+            distances = self.lpips(drawn, wanted)
+            losses["perceptual"] = config.weight_perceptual * perceptual_loss(distances)
+        if config.weight_identity:
+            found = self.arcface(drawn)
+            losses["identity"] = config.weight_identity * identity_loss(found, embeddings)
+        if config.weight_landmark or config.weight_expression:
+            places, spans = self.landmarks(drawn), self.landmarks.SPANS
+            losses["landmark"] = config.weight_landmark * landmark_loss(places, points)
+            losses["expression"] = config.weight_expression * expression_loss(places, points, spans)
+        return losses

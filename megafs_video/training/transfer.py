@@ -18,7 +18,7 @@ from megafs_video.networks.frozen import freeze
 from megafs_video.networks.transfer import FaceTransfer
 from megafs_video.training.config import TransferConfig
 from megafs_video.training.faces import to_device_pixels
-from megafs_video.training.head import PictureHead, resized
+from megafs_video.training.head import PictureHead, window_distance
 from megafs_video.training.losses import code_loss, norm_loss, reconstruction_loss
 from megafs_video.training.rendered import RenderedFaces
 from megafs_video.training.sheets import rows_of
@@ -32,26 +32,33 @@ class EncodedFaces:
 
     pixels: UInt8Array  # [N, S, S, 3]
     constant: Tensor  # [N, 512, 4, 4] float16
+    low: Tensor  # [N, num_low, 512]
     pooled: Tensor  # [N, L · width], what the maps say
     embeddings: Tensor  # [N, 512], who it is
     points: Tensor  # [N, K, 2]
 
 
 class Swapper(nn.Module):
-    """The heads of HieRFE and FTM, which learn together."""
+    """The heads of HieRFE and FTM, which learn together, and the picture head that follows."""
 
-    def __init__(self, encoder: Encoder, transfer: FaceTransfer) -> None:
+    head: PictureHead
+
+    def __init__(self, encoder: Encoder, transfer: FaceTransfer, head: PictureHead) -> None:
         super().__init__()
         self.encoder = encoder
         self.transfer = transfer
+        self.head = head
         freeze(encoder)
-        for head in encoder.heads():
-            head.requires_grad_(requires_grad=True)
+        for layer in encoder.heads():
+            layer.requires_grad_(requires_grad=True)
 
     def latents(self, faces: EncodedFaces, chosen: Tensor) -> Latents:
         """W++ of the chosen faces."""
-        styles = self.encoder.styles(faces.pooled[chosen], faces.embeddings[chosen])
-        return Latents(faces.constant[chosen].float(), styles)
+        cues = self.encoder.cues(faces.embeddings[chosen], faces.points[chosen])
+        styles = self.encoder.styles(faces.pooled[chosen], cues)
+        low = faces.low[chosen]
+        high = styles[:, low.shape[1] :]
+        return Latents(faces.constant[chosen].float(), torch.cat((low, high), dim=1))
 
 
 @torch.inference_mode()
@@ -59,16 +66,16 @@ def encode_faces(
     pixels: UInt8Array, encoder: Encoder, teachers: Teachers, batch: int = 16
 ) -> EncodedFaces:
     """Read the maps, embeddings and landmarks of uint8 faces [N, S, S, 3] once."""
-    parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+    parts: list[tuple[Tensor, ...]] = []
     for start in range(0, len(pixels), batch):
         part = to_device_pixels(pixels[start : start + batch])
         embeddings, points = teachers.arcface(part), teachers.landmarks(part)
-        reading = encoder.read(part)
-        parts.append((reading.constant.half(), reading.pooled, embeddings, points))
-    constant, pooled, found, points = (
-        torch.cat([part[column] for part in parts]) for column in range(4)
-    )
-    return EncodedFaces(pixels, constant, pooled, found, points)
+        reading, cues = encoder.read(part), encoder.cues(embeddings, points)
+        styles = encoder.styles(reading.pooled, cues)
+        latents = encoder.correct(part, reading, styles, cues, teachers.generator)[-1]
+        low = latents.styles[:, : encoder.dims.num_low]
+        parts.append((latents.constant.half(), low, reading.pooled, embeddings, points))
+    return EncodedFaces(pixels, *(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
 class TransferTask:
@@ -82,7 +89,6 @@ class TransferTask:
         faces: EncodedFaces,
         rendered: RenderedFaces,
         validation: EncodedFaces,
-        head: PictureHead,
         teachers: Teachers,
     ) -> None:
         self.module = swapper
@@ -91,7 +97,6 @@ class TransferTask:
         self.known_styles = rendered.styles
         self.known = encode_faces(rendered.pixels, swapper.encoder, teachers)
         self.validation = validation
-        self.head = head
         self.teachers = teachers
 
     def step(self, step: int, random: torch.Generator) -> dict[str, Tensor]:
@@ -104,9 +109,15 @@ class TransferTask:
         source = torch.where(is_same, target, source)
         source_latents = self.module.latents(self.faces, source)
         target_latents = self.module.latents(self.faces, target)
-        swapped = self.module.transfer(source_latents, target_latents)
-        drawn = self.head(swapped)
-        wanted = resized(to_device_pixels(self.faces.pixels[target.numpy()]))
+        is_direct = is_same & (torch.rand(config.batch, generator=random) < config.direct_share)
+        swapped = choose(
+            is_direct, target_latents, self.module.transfer(source_latents, target_latents)
+        )
+        head = self.module.head
+        features = head.features(swapped)
+        drawn = head.draw(features, swapped)
+        photographs = to_device_pixels(self.faces.pixels[target.numpy()])
+        wanted = head.resized(photographs)
         losses = self.teachers.losses(
             drawn,
             wanted,
@@ -127,6 +138,19 @@ class TransferTask:
             losses["reconstruction"] = config.weight_reconstruction * reconstruction_loss(
                 drawn[is_same], wanted[is_same]
             )
+        if is_same.any() and config.window_batch and config.weight_window:
+            some = is_same.nonzero().flatten()[: config.window_batch]
+            squares, perceptual = window_distance(
+                head,
+                features[some],
+                Latents(swapped.constant[some], swapped.styles[some]),
+                photographs[some],
+                self.teachers.lpips,
+                random,
+            )
+            losses["window"] = config.weight_window * (
+                config.weight_reconstruction * squares + config.weight_perceptual * perceptual
+            )
         return losses
 
     @torch.no_grad()
@@ -140,7 +164,15 @@ class TransferTask:
             swapper.latents(self.validation, source), swapper.latents(self.validation, target)
         )
         return rows_of(
-            resized(to_device_pixels(self.validation.pixels[source.numpy()])),
-            resized(to_device_pixels(self.validation.pixels[target.numpy()])),
-            self.head(swapped),
+            swapper.head.resized(to_device_pixels(self.validation.pixels[source.numpy()])),
+            swapper.head.resized(to_device_pixels(self.validation.pixels[target.numpy()])),
+            swapper.head(swapped),
         )
+
+
+def choose(is_first: Tensor, first: Latents, second: Latents) -> Latents:
+    """Face by face, the one or the other W++; is_first [N]."""
+    return Latents(
+        torch.where(is_first[:, None, None, None], first.constant, second.constant),
+        torch.where(is_first[:, None, None], first.styles, second.styles),
+    )

@@ -245,13 +245,13 @@ def find(name: str) -> WeightFile:
 
 
 def required_for(model_name: str = "mobile", detector: str = "scrfd") -> tuple[str, ...]:
-    """Names that ``swap`` needs: the generator, a detector, the mesh, the encoder's identity net.
+    """Names that ``swap`` needs: the generator, a detector, the mesh, what the encoder hears.
 
     >>> required_for(detector="yunet")[2:]
-    ('yunet', 'face-mesh', 'arcface-mbf')
+    ('yunet', 'face-mesh', 'arcface-mbf', 'landmarks-106')
     """
     if model_name not in GENERATORS:
         raise ValueError(f"model is {model_name!r}, wanted one of {', '.join(GENERATORS)}")
     if detector not in DETECTORS:
         raise ValueError(f"detector is {detector!r}, wanted one of {', '.join(DETECTORS)}")
-    return (*GENERATORS[model_name], detector, "face-mesh", "arcface-mbf")
+    return (*GENERATORS[model_name], detector, "face-mesh", "arcface-mbf", "landmarks-106")

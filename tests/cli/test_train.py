@@ -29,7 +29,13 @@ class Calls:
         self.files, self.options = files, options
         say("reading 3 faces from a[b]c")
         report(
-            Progress(step=10, num_steps=130, losses={"norm": 0.25, "code": 1}, seconds_per_step=2)
+            Progress(
+                step=10,
+                num_steps=130,
+                losses={"norm": 0.25, "code": 1},
+                seconds_per_step=2,
+                minutes_left=4,
+            )
         )
         return Path("runs/made.safetensors")
 

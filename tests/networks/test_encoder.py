@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -10,9 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from megafs_video.networks.dims import TINY, Dims
-from megafs_video.networks.encoder import Backbone, Encoder, MappingNetworks
+from megafs_video.networks.encoder import Backbone, Cues, Encoder, MappingNetworks
+from megafs_video.networks.generator import Generator
 from megafs_video.values import Latents
-from tests.tiny import WITH_IDENTITY, check_close, random_pixels, shaken
+from tests.tiny import WITH_ALL, WITH_IDENTITY, check_close, random_pixels, shaken
 
 
 def make_encoder(dims: Dims = TINY) -> Encoder:
@@ -42,8 +44,7 @@ def one_code(networks: MappingNetworks, index: int, features: Tensor, identity: 
         x = functional.leaky_relu(x, 0.01)
     assert x.shape[2:] == (1, 1)
     x = x[:, :, 0, 0]
-    levels = identity * identity.shape[1] ** 0.5
-    seen = functional.linear(levels, state["identity.weight"][mine], state["identity.bias"][mine])
+    seen = functional.linear(identity, state["identity.weight"][mine], state["identity.bias"][mine])
     x = x + functional.leaky_relu(seen, 0.01)
     x = functional.linear(x, state["mix.weight"][mine, :, 0, 0], state["mix.bias"][mine])
     size = state["project.bias"].shape[0] // networks.num_codes
@@ -61,7 +62,7 @@ def test_grouped_networks_are_one_network_per_code(num_codes: int, num_steps: in
     size = 2**num_steps
     features, identity = torch.randn(3, WITH_IDENTITY.pyramid_width, size, size), torch.randn(3, 6)
     with torch.no_grad():
-        found = networks(features, identity)
+        found = networks.codes(networks.pool(features), Cues(identity, None))
     wanted = [one_code(networks, index, features, identity) for index in range(num_codes)]
     torch.testing.assert_close(found, torch.stack(wanted, dim=1), atol=1e-5, rtol=0)
 
@@ -106,7 +107,7 @@ def test_the_identity_moves_every_code_and_not_the_constant() -> None:
 
 
 def test_a_missing_identity_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"identity is None, wanted \[N, 6\]"):
+    with pytest.raises(ValueError, match="identity is None, but the encoder's dims ask for one"):
         make_encoder(WITH_IDENTITY)(random_pixels(1, 64))
 
 
@@ -120,3 +121,76 @@ def test_codes_are_offsets_in_the_scale_of_the_generators_codes() -> None:
     after = encode(encoder, pixels)
     check_close(after.styles, encoder.style_mean + encoder.style_scale * offsets)
     assert torch.equal(after.constant, before.constant)
+
+
+def make_generator() -> Generator:
+    torch.manual_seed(1)
+    return shaken(Generator(WITH_ALL), amount=0.3)
+
+
+def hear_all(count: int, *, points: Tensor | None = None) -> Latents:
+    """Codes by an encoder that hears identity and landmarks and corrects itself twice."""
+    if points is None:
+        points = torch.zeros(count, 106, 2)
+    with torch.no_grad():
+        found: Latents = make_encoder(WITH_ALL)(
+            random_pixels(count, 64), torch.ones(count, 6), points, make_generator()
+        )
+    return found
+
+
+def test_an_encoder_that_hears_all_gives_codes_of_the_same_shapes() -> None:
+    latents = hear_all(3)
+    assert latents.constant.shape == (3, 8, 4, 4)
+    assert latents.styles.shape == (3, 6, 8)
+    assert len(hear_all(0)) == 0
+
+
+def test_landmarks_move_every_code_and_the_constant() -> None:
+    one, other = hear_all(1), hear_all(1, points=torch.ones(1, 106, 2))
+    assert ((one.styles - other.styles).abs().amax(dim=2) > 1e-3).all()
+    assert (one.constant - other.constant).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("missing", ["identity", "points", "generator"])
+def test_what_the_sizes_ask_for_must_be_given(missing: str) -> None:
+    given = {
+        "identity": torch.ones(1, 6),
+        "points": torch.zeros(1, 106, 2),
+        "generator": make_generator(),
+    }
+    with pytest.raises(ValueError, match=f"{missing} is None"):
+        make_encoder(WITH_ALL)(random_pixels(1, 64), **(given | {missing: None}))
+
+
+def test_each_correction_moves_the_constant_and_the_low_codes_and_no_other() -> None:
+    encoder, pixels = make_encoder(WITH_ALL), random_pixels(2, 64)
+    with torch.no_grad():
+        cues = encoder.cues(torch.ones(2, 6), torch.zeros(2, 106, 2))
+        reading = encoder.read(pixels)
+        styles = encoder.styles(reading.pooled, cues)
+        guesses = encoder.correct(pixels, reading, styles, cues, make_generator())
+    assert len(guesses) == 3
+    assert torch.equal(guesses[0].styles, styles)
+    for before, after in pairwise(guesses):
+        moved = (before.styles - after.styles).abs().amax(dim=(0, 2)) > 1e-5
+        assert moved.tolist() == [True] * 2 + [False] * 4
+        assert not torch.equal(before.constant, after.constant)
+
+
+def test_an_encoder_without_corrections_gives_its_first_guess() -> None:
+    encoder, pixels = make_encoder(), random_pixels(2, 64)
+    with torch.no_grad():
+        cues, reading = encoder.cues(None, None), encoder.read(pixels)
+        styles = encoder.styles(reading.pooled, cues)
+        (guess,) = encoder.correct(pixels, reading, styles, cues, make_generator())
+    found = encode(encoder, pixels)
+    assert torch.equal(guess.constant, found.constant)
+    assert torch.equal(guess.styles, found.styles)
+
+
+def test_a_layer_hears_an_identity_at_unit_variance() -> None:
+    cues = make_encoder(WITH_IDENTITY).cues(functional.normalize(torch.randn(5, 6), dim=1), None)
+    assert cues.identity is not None
+    check_close(cues.identity.square().mean(dim=1), torch.ones(5))
+    assert cues.points is None

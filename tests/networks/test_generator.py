@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional
@@ -101,3 +103,36 @@ def test_codes_do_not_depend_on_the_length_of_the_noise() -> None:
         codes = mapper(noise)
         check_close(mapper(5 * noise), codes)
     assert codes.shape == (3, 8)
+
+
+@torch.no_grad()
+def test_a_picture_is_finished_from_features_of_any_block(generator: Generator) -> None:
+    latents = random_latents(2)
+    whole = draw(generator, latents)
+    for num_blocks in range(len(generator.blocks) + 1):
+        features = generator.features(latents, num_blocks)
+        check_close(generator.finish(features, latents.styles, num_blocks), whole)
+
+
+@torch.no_grad()
+def test_a_window_of_the_features_finishes_that_part_of_the_picture() -> None:
+    torch.manual_seed(0)
+    dims = replace(TINY, generator_channels=(8, 8, 8, 8, 8, 8), codes_per_map=(4, 4, 4))
+    generator, latents = shaken(Generator(dims), amount=0.1), random_latents(1, dims)
+    features = generator.features(latents, 3)  # 32 px of a picture of 256
+    window = generator.finish(features[:, :, 5:17, 9:21], latents.styles, 3, (5, 9))
+    inner = draw(generator, latents)[:, :, 8 * 7 : 8 * 15, 8 * 11 : 8 * 19]
+    check_close(window[:, :, 16:-16, 16:-16], inner)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("num_low", "size"), [(2, 8), (4, 16)])
+def test_a_sketch_hears_low_codes_only(generator: Generator, num_low: int, size: int) -> None:
+    latents = random_latents(2)
+    low = latents.styles[:, :num_low]
+    found = generator.sketch(latents.constant, low)
+    assert found.shape == (2, 8, size, size)
+    for index in range(num_low):
+        other = low.clone()
+        other[:, index] += 1
+        assert not torch.allclose(generator.sketch(latents.constant, other), found)

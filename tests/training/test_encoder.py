@@ -8,25 +8,32 @@ import torch
 
 from megafs_video.networks.encoder import Encoder
 from megafs_video.training.config import EncoderConfig
-from megafs_video.training.encoder import EncoderTask, fresh_encoder
+from megafs_video.training.encoder import EncoderTask, Learner, fresh_corrector, fresh_encoder
 from tests.tiny import check_close, random_pixels, shaken
-from tests.training.small import SMALL, small_faces, small_head, small_rendered, small_teachers
+from tests.training.small import (
+    SMALL,
+    small_faces,
+    small_generator,
+    small_head,
+    small_rendered,
+    small_teachers,
+)
 
 CONFIG = EncoderConfig(
     code_batch=4, late_code_batch=3, picture_batch=2, picture_from_step=10, weight_landmark=1.0
 )
-PICTURE_LOSSES = {"reconstruction", "perceptual", "identity", "landmark", "expression"}
+KNOWN_LOSSES = {"code", "constant", "sketch"}
+PICTURE_LOSSES = {"reconstruction", "perceptual", "identity", "landmark", "expression", "window"}
 
 
 def make_task(config: EncoderConfig = CONFIG) -> EncoderTask:
     torch.manual_seed(0)
     return EncoderTask(
-        shaken(Encoder(SMALL)).train(),
+        Learner(shaken(Encoder(SMALL)).train(), small_head()),
         config=config,
         rendered=small_rendered(12),
         faces=small_faces(10),
         validation=small_faces(3, seed=1),
-        head=small_head(),
         teachers=small_teachers(),
     )
 
@@ -37,18 +44,18 @@ def generator(seed: int = 0) -> torch.Generator:
 
 def test_codes_are_learnt_first_and_pictures_later() -> None:
     task = make_task()
-    assert set(task.step(9, generator())) == {"code", "constant"}
-    assert set(task.step(10, generator())) == {"code", "constant"} | PICTURE_LOSSES
+    assert set(task.step(9, generator())) == KNOWN_LOSSES
+    assert set(task.step(10, generator())) == KNOWN_LOSSES | PICTURE_LOSSES
 
 
 def test_every_loss_is_a_finite_scalar_that_reaches_the_encoder() -> None:
-    for name in ("code", "constant", *PICTURE_LOSSES):
+    for name in (*KNOWN_LOSSES, *PICTURE_LOSSES):
         task = make_task()
         loss = task.step(10, generator())[name]
         assert loss.shape == ()
         assert loss.isfinite()
         torch.autograd.backward(loss)
-        stem = task.module.backbone.conv1.weight.grad
+        stem = task.module.encoder.backbone.conv1.weight.grad
         assert stem is not None, name
         assert stem.abs().max() > 0, name
 
@@ -62,12 +69,15 @@ def test_the_weights_of_the_settings_scale_their_losses() -> None:
         "identity": "weight_identity",
         "landmark": "weight_landmark",
         "expression": "weight_expression",
+        "sketch": "weight_sketch",
+        "window": "weight_window",
     }
     before = make_task().step(10, generator())
     for loss, field in weights.items():
         doubled = replace(CONFIG, **{field: 2 * getattr(CONFIG, field)})
         after = make_task(doubled).step(10, generator())
-        for name in weights:
+        window_too = {"reconstruction", "perceptual"} & {loss}  # its squares and its LPIPS
+        for name in set(weights) - ({"window"} if window_too else set()):
             check_close(after[name], (2 if name == loss else 1) * before[name])
 
 
@@ -83,16 +93,48 @@ def test_the_sheet_shows_faces_above_what_their_codes_draw() -> None:
 
 
 def test_a_fresh_encoder_gives_the_generators_constant_and_codes_that_faces_have() -> None:
-    encoder = Encoder(SMALL).eval()
+    encoder = Encoder(replace(SMALL, num_corrections=0)).eval()
     constant = torch.randn(1, 8, 4, 4)
     mean, scale = torch.randn(8), torch.rand(8) + 0.5
     direction = torch.randn(8)
     codes = mean + scale * torch.randn(50, 1) * direction  # they vary along one line only
     fresh_encoder(encoder, constant, mean, scale, codes)
     with torch.no_grad():
-        latents = encoder(random_pixels(3, 64), torch.randn(3, 6))
+        latents = encoder(
+            random_pixels(3, 64), torch.randn(3, 6), torch.randn(3, 106, 2), small_generator()
+        )
     assert torch.equal(latents.constant, constant.expand(3, -1, -1, -1))
     offsets = ((latents.styles - mean) / scale).flatten(0, 1)  # [3 · L, 8]
     along = offsets @ direction / direction.square().sum()
     check_close(offsets, along[:, None] * direction)
     assert along.std() > 0
+
+
+def test_a_loss_without_weight_is_left_out() -> None:
+    bare = replace(
+        CONFIG,
+        weight_perceptual=0.0,
+        weight_identity=0.0,
+        weight_landmark=0.0,
+        weight_expression=0.0,
+        weight_window=0.0,
+        weight_sketch=0.0,
+    )
+    assert set(make_task(bare).step(10, generator())) == {"code", "constant", "reconstruction"}
+
+
+def test_a_fresh_corrector_draws_sketches_and_hardly_corrects() -> None:
+    encoder = Encoder(SMALL).eval()
+    assert encoder.corrector is not None
+    fresh_encoder(
+        encoder, small_generator().constant, torch.zeros(8), torch.ones(8), torch.randn(50, 8)
+    )
+    fresh_corrector(encoder.corrector, small_generator(), small_rendered(12))
+    pixels = random_pixels(3, 64)
+    with torch.no_grad():
+        cues = encoder.cues(torch.randn(3, 6), torch.randn(3, 106, 2))
+        reading = encoder.read(pixels)
+        styles = encoder.styles(reading.pooled, cues)
+        first, last = encoder.correct(pixels, reading, styles, cues, small_generator())
+    scale = float(encoder.constant_scale)
+    assert 0 < (first.constant - last.constant).abs().max() < 0.2 * scale

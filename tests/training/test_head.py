@@ -8,18 +8,20 @@ import torch
 from megafs_video.errors import ConfigError
 from megafs_video.networks.generator import inverse_haar
 from megafs_video.training.head import (
+    MARGIN,
     NUM_HELD_OUT,
+    WINDOW,
     PictureHead,
     fit_picture_head,
     haar,
-    head_features,
-    resized,
+    scaled_features,
+    window_distance,
 )
 from megafs_video.training.rendered import RenderedFaces
 from megafs_video.training.sheets import to_host_pixels
 from megafs_video.values import Latents
-from tests.tiny import check_close, random_latents
-from tests.training.small import SMALL, small_generator, small_head, small_rendered
+from tests.tiny import check_close, random_latents, tiny_lpips
+from tests.training.small import SMALL, head_of, small_generator, small_head, small_rendered
 
 
 def test_the_haar_transform_and_its_inverse_undo_each_other() -> None:
@@ -56,12 +58,12 @@ def made_by_a_head(count: int) -> tuple[RenderedFaces, PictureHead]:
     generator = small_generator()
     styles = torch.randn(count, SMALL.num_styles, SMALL.style_size).half()
     latents = Latents(generator.constant.expand(count, -1, -1, -1), styles.float())
-    features = head_features(generator, latents)
+    features = scaled_features(generator, generator.features(latents, 4), latents, 4)
     torch.manual_seed(4)
     # Weak enough for nothing to be clipped: every feature about zero, and of one size.
     weight = 0.015 * torch.randn(12, features.shape[1]) / features.std(dim=(0, 2, 3))
     bias = -weight @ features.mean(dim=(0, 2, 3))
-    head = PictureHead(generator, torch.cat((weight, bias[:, None]), dim=1))
+    head = head_of(torch.cat((weight, bias[:, None]), dim=1))
     return RenderedFaces(to_host_pixels(head(latents)), styles), head
 
 
@@ -83,6 +85,42 @@ def test_too_few_faces_are_refused() -> None:
 
 
 def test_pictures_are_brought_to_the_size_of_the_head() -> None:
+    resized = small_head().resized
     assert resized(torch.zeros(2, 3, 256, 256)).shape == (2, 3, 128, 128)
     checks = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(1, 3, 128, 128)
     assert torch.equal(resized(checks), torch.zeros(1, 3, 128, 128))
+
+
+@torch.no_grad()
+def test_a_window_is_that_part_of_the_picture() -> None:
+    head, latents = small_head(), random_latents(2, SMALL)
+    features = head.features(latents)
+    side = (WINDOW - 2 * MARGIN) * head.scale
+    for corner in ((0, 0), (13, 40), (44, 44)):
+        top, left = (head.scale * (place + MARGIN) for place in corner)
+        whole = small_generator()(latents)[:, :, top : top + side, left : left + side]
+        check_close(head.window(features, latents, corner), whole)
+
+
+@torch.no_grad()
+def test_the_head_follows_the_pictures_it_is_shown() -> None:
+    head, latents = small_head(), random_latents(2, SMALL)
+    features = head.features(latents)
+    wanted = head.resized(small_generator()(latents))
+    before = (head.draw(features, latents) - wanted).square().mean()
+    random = torch.Generator().manual_seed(0)
+    photographs = torch.zeros(2, 3, 256, 256)
+    for _ in range(40):
+        window_distance(head, features, latents, photographs, tiny_lpips(), random)
+    after = (head.draw(features, latents) - wanted).square().mean()
+    assert after < 0.5 * before
+
+
+def test_the_distance_of_a_window_is_to_the_same_part_of_the_photograph() -> None:
+    head, latents = small_head(), random_latents(1, SMALL)
+    with torch.no_grad():
+        features, drawn = head.features(latents), small_generator()(latents)
+        random = torch.Generator().manual_seed(3)
+        squares, perceptual = window_distance(head, features, latents, drawn, tiny_lpips(), random)
+    assert squares < 1e-9
+    assert perceptual < 1e-9

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from megafs_video.errors import ConfigError, OutputError
 from megafs_video.networks.frozen import freeze
+from megafs_video.training import loop
 from megafs_video.training.config import LoopConfig
 from megafs_video.training.loop import Progress, learning_rate, train, update_average
 from megafs_video.values import UInt8Array
@@ -213,3 +214,24 @@ def test_the_learning_rate_warms_up_and_falls_as_half_a_cosine(step: int, wanted
 def test_the_learning_rate_has_no_cosine_without_steps_for_it() -> None:
     config = LoopConfig(num_steps=10, learning_rate=1.0, warmup_steps=10)
     assert math.isfinite(learning_rate(config, 10))
+
+
+def test_a_run_of_so_many_minutes_ends_with_its_schedule_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 100_000, 60))  # a minute between one look at the clock and the next
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: next(clock))
+    _, _, reports = run(tmp_path, replace(CONFIG, num_steps=1000, num_minutes=10, log_every=1))
+    assert 3 < reports[-1].step < 12
+    assert reports[-1].minutes_left == 0
+    assert (tmp_path / f"sheet-{reports[-1].step:06d}.jpg").is_file()
+    stored = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert stored["step"] == reports[-1].step
+    assert stored["minutes"] >= 10
+
+
+def test_the_rate_falls_by_steps_or_by_time_whichever_is_further() -> None:
+    config = replace(CONFIG, num_steps=1000, num_minutes=10)
+    assert learning_rate(config, 500, minutes=1) == learning_rate(config, 500, minutes=4)
+    assert learning_rate(config, 500, minutes=9) < learning_rate(config, 500, minutes=4)
+    assert learning_rate(config, 5, minutes=10) == pytest.approx(0.01 * config.learning_rate)

@@ -15,7 +15,7 @@ from megafs_video.parts import load_encoder, load_transfer
 from megafs_video.training import run
 from megafs_video.training.config import EncoderConfig, TransferConfig
 from megafs_video.training.loop import Progress
-from megafs_video.training.run import train_encoder, train_transfer
+from megafs_video.training.run import read_start, train_encoder, train_transfer
 from megafs_video.training.teachers import Teachers
 from megafs_video.weights.checkpoint import load_checkpoint
 from tests.training.small import SMALL, small_generator, small_teachers, write_faces
@@ -76,7 +76,7 @@ def test_both_trainings_end_in_checkpoints_that_load(runs: Path, faces: Path) ->
     # What the generator's codes are like travels with the encoder (as float16).
     assert torch.allclose(encoder.constant_mean, small_generator().constant, atol=2e-3)
     assert [report.step for report in reports] == [2, 4]
-    assert set(reports[0].losses) == {"code", "constant"}
+    assert set(reports[0].losses) == {"code", "constant", "sketch"}
     assert {"reconstruction", "perceptual", "identity", "landmark"} < set(reports[1].losses)
     assert "expression" in reports[1].losses
     assert "backbone starts from face parsing: 1 of" in " ".join(said)
@@ -93,8 +93,18 @@ def test_both_trainings_end_in_checkpoints_that_load(runs: Path, faces: Path) ->
 
     # A run that goes on from a checkpoint starts with its weights, not with fresh ones.
     stopped = replace(ENCODER, num_steps=1, learning_rate=0.0, ema_decay=0.0)
-    again = train_encoder([faces], runs / "again", stopped, start=encoder_path, say=said.append)
+    again = train_encoder(
+        [faces], runs / "again", stopped, dims=SMALL, start=encoder_path, say=said.append
+    )
     weights = load_encoder(again).backbone.conv1.weight
+    assert torch.equal(weights, encoder.backbone.conv1.weight)
+
+    # So does one that goes on from a run that was stopped: the average, before it was rounded.
+    stopped_run = runs / "encoder" / "last.pt"
+    another = train_encoder(
+        [faces], runs / "another", stopped, dims=SMALL, start=stopped_run, say=said.append
+    )
+    weights = load_encoder(another).backbone.conv1.weight
     assert torch.equal(weights, encoder.backbone.conv1.weight)
 
 
@@ -114,3 +124,19 @@ def test_a_file_that_is_no_encoder_is_refused(tmp_path: Path, faces: Path) -> No
     path.write_bytes(b"nothing")
     with pytest.raises(WeightsError, match=r"encoder\.safetensors"):
         train_transfer([faces], tmp_path / "run", path, TRANSFER, say=lambda line: None)
+
+
+@pytest.mark.parametrize(
+    ("stored", "message"),
+    [(b"nothing", "is no checkpoint of a run"), ({"average": {"x": torch.zeros(1)}}, "no encoder")],
+)
+def test_a_start_that_is_no_run_of_an_encoder_is_refused(
+    tmp_path: Path, stored: object, message: str
+) -> None:
+    path = tmp_path / "last.pt"
+    if isinstance(stored, bytes):
+        path.write_bytes(stored)
+    else:
+        torch.save(stored, path)
+    with pytest.raises(ConfigError, match=message):
+        read_start(path)

@@ -1,0 +1,87 @@
+"""Correcting W++ by what it draws, inside the encoder.
+
+A feed-forward encoder never sees its picture. Ours draws a sketch of it, 32 px wide, from what
+the target keeps in a swap, C and the low codes, looks at the difference to the photograph, and
+corrects both (after ReStyle, Alaluf et al. 2021, which does so with whole pictures and encoders).
+The sketch costs a fiftieth of a picture.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from megafs_video.networks.dims import Dims
+from megafs_video.networks.generator import Generator, inverse_haar
+
+WIDTH = 256  # channels of each thing that is looked at
+
+
+class Corrector(nn.Module):
+    """Sketch and photograph -> steps of C and of the low codes.
+
+    C moves in ``basis``: directions of its channels in which equal steps change the picture
+    equally (``training.basis``), without which gradients see a few directions only.
+    """
+
+    basis: Tensor  # [512, 512]
+
+    def __init__(self, dims: Dims) -> None:
+        super().__init__()
+        self.num_low = dims.num_low
+        self.style_size = dims.style_size
+        channels = dims.generator_channels[dims.num_low // 2]
+        self.sketch_cells = 4 * 2 ** (dims.num_low // 2)  # the sketch has twice as many pixels
+        per_cell = 2 * self.sketch_cells // 8  # pixels of the sketch in one of 8 x 8 cells
+        self.draw = nn.Conv2d(channels, 12, 1)
+        self.look = nn.Conv2d(2 * 3 * per_cell**2, WIDTH, 3, 2, 1)
+        self.place = nn.Conv2d(dims.backbone_widths[-1], WIDTH, 1)
+        self.recall = nn.Conv2d(dims.constant_channels, WIDTH, 1)
+        self.points = nn.Linear(2 * dims.num_landmarks, 16 * WIDTH) if dims.num_landmarks else None
+        self.before = nn.BatchNorm2d(WIDTH)
+        self.mix = nn.Conv2d(WIDTH, 2 * WIDTH, 3, 1, 1, bias=False)
+        self.after = nn.BatchNorm2d(2 * WIDTH)
+        self.constant = nn.Conv2d(2 * WIDTH, dims.constant_channels, 3, 1, 1)
+        self.low = nn.Linear(2 * WIDTH, dims.num_low * dims.style_size)
+        self.register_buffer("basis", torch.eye(dims.constant_channels))
+
+    def sketch(self, generator: Generator, constant: Tensor, low: Tensor) -> Tensor:
+        """A small picture of C and the low codes: [N, 3, S, S], S = 2 · sketch_cells."""
+        return inverse_haar(self.draw(generator.sketch(constant, low)))
+
+    def forward(
+        self,
+        photograph: Tensor,
+        sketch: Tensor,
+        *,
+        coarse: Tensor,
+        offset: Tensor,
+        points: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Steps of C [N, 512, 4, 4] and of the low codes [N, num_low, 512].
+
+        photograph, sketch [N, 3, S, S] in [-1, 1]; coarse [N, widths[-1], H, H], the backbone's
+        smallest map; offset [N, 512, 4, 4], how far C is from its mean; points [N, 2 · K].
+        """
+        pictures = torch.cat((photograph, photograph - sketch), dim=1)
+        x = self.look(into_cells(pictures))  # [N, WIDTH, 4, 4]
+        x = x + functional.adaptive_avg_pool2d(self.place(coarse), 4) + self.recall(offset)
+        if self.points is not None and points is not None:
+            x = x + self.points(points).view(-1, WIDTH, 4, 4)
+        x = functional.leaky_relu(self.before(x), 0.2)
+        x = functional.leaky_relu(self.after(self.mix(x)), 0.2)
+        moved = torch.einsum("oc,nchw->nohw", self.basis, self.constant(x))
+        low: Tensor = self.low(x.mean(dim=(2, 3)))
+        return moved, low.view(-1, self.num_low, self.style_size)
+
+
+def into_cells(pixels: Tensor) -> Tensor:
+    """Each of 8 x 8 cells becomes one pixel: [N, C, 8p, 8p] -> [N, C · p · p, 8, 8].
+
+    torch's own pixel_unshuffle does not take an empty batch.
+    """
+    count, channels, size, _ = pixels.shape
+    part = size // 8
+    cells = pixels.reshape(count, channels, 8, part, 8, part)
+    return cells.permute(0, 1, 3, 5, 2, 4).reshape(count, channels * part * part, 8, 8)
