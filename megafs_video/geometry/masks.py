@@ -95,8 +95,10 @@ def _depth_inside(outline_xy: FloatArray, coarse_size: int) -> Mask:
     across = inward[:, 0, None] * steps  # [K, coarse]
     down = inward[:, 1, None] * steps - offsets[:, None]  # [K, coarse]
     depth = np.full((coarse_size, coarse_size), np.inf, dtype=np.float32)
+    to_edge = np.empty_like(depth)
     for row_part, column_part in zip(down, across, strict=True):
-        np.minimum(depth, row_part[:, None] + column_part, out=depth)
+        np.add(row_part[:, None], column_part, out=to_edge)
+        np.minimum(depth, to_edge, out=depth)
     return depth
 
 
