@@ -82,8 +82,7 @@ def test_every_later_frame_is_the_same(options: SwapOptions, choice: FaceChoice 
             marked[place] = replace(marked[place], checkpoint=checkpoint)
         whole = list(run(cast, options, marked))
         changed = [
-            (after.shown != before.shown).any()
-            for before, after in zip(marked, whole, strict=True)
+            (after.shown != before.shown).any() for before, after in zip(marked, whole, strict=True)
         ]
         assert sum(changed) > NUM_FRAMES / 5
         for place, checkpoint in checkpoints.items():
