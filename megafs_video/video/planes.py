@@ -166,10 +166,12 @@ def _draw(
     native: av.VideoFrame, before: UInt8Array, after: UInt8Array, left: int, top: int
 ) -> None:
     """Add the difference of two RGB pictures [h, w, 3] of a part of ``native`` to its planes."""
+    import cv2
+
     parts = native.format.components
     # By the format, not by the size: half of an odd size says nothing.
     across, down = _steps(native.format.name)
-    change = np.subtract(after, before, dtype=np.float32)  # [h, w, 3] RGB
+    change = cv2.subtract(after, before, dtype=cv2.CV_32F)  # [h, w, 3] RGB
     bottom, right = top + change.shape[0], left + change.shape[1]
     # Whole chroma samples, as far as the picture has them: around the part nothing changes.
     margins = (
@@ -177,21 +179,26 @@ def _draw(
         (left % across, min(-right % across, native.width - right)),
     )
     if any(map(any, margins)):
-        change = np.pad(change, (*margins, (0, 0)))
+        (above, below), (beside, behind) = margins
+        change = cv2.copyMakeBorder(
+            change, above, below, beside, behind, cv2.BORDER_CONSTANT, value=(0, 0, 0)
+        )
     left, top = left - left % across, top - top % down
 
     tags = tags_of(native)
     is_full = tags.range == FULL
     matrix = rgb_to_yuv(tags.matrix, native.height, native.width, parts[0].bits, is_full=is_full)
     native.make_writable()
-    for index in range(3):
+    means = _block_means(change, across, down)
+    for index, seen in enumerate((change, means, means)):
+        added = cv2.transform(seen, matrix[index : index + 1])  # [h', w']
         step_x, step_y = (1, 1) if index == 0 else (across, down)
-        added = np.rint(_block_means(change, matrix[index], step_x, step_y))  # [h', w']
-        plane = _samples(native, index)
         y, x = top // step_y, left // step_x
-        place = np.s_[y : y + added.shape[0], x : x + added.shape[1]]
-        highest = 2 ** parts[0].bits - 1
-        plane[place] = np.clip(plane[place] + added, 0, highest).astype(plane.dtype)
+        place = _samples(native, index)[y : y + added.shape[0], x : x + added.shape[1]]
+        if place.dtype == np.uint8:
+            place[:] = cv2.add(place, added, dtype=cv2.CV_8U)  # rounded, saturated
+        else:
+            place[:] = np.clip(place + np.rint(added), 0, 2 ** parts[0].bits - 1)
 
 
 def has_alpha(name: str) -> bool:
@@ -219,18 +226,20 @@ def _steps(name: str) -> tuple[int, int]:
     return parts[0].width // parts[1].width, parts[0].height // parts[1].height
 
 
-def _block_means(change: FloatArray, weights: FloatArray, step_x: int, step_y: int) -> FloatArray:
-    """Weighted sums of the channels of [H, W, 3], and their means over blocks of pixels.
+def _block_means(change: FloatArray, step_x: int, step_y: int) -> FloatArray:
+    """Means [H', W', 3] of [H, W, 3] float32 over blocks of pixels.
 
-    At the right and lower border they are the means over what there is of a block.
+    At the right and lower border of the picture they are the means over what there is of a block.
     """
+    import cv2
+
+    if step_x == step_y == 1:
+        return change
     height, width = change.shape[:2]
     if height % step_y or width % step_x:
         change = np.pad(change, ((0, -height % step_y), (0, -width % step_x), (0, 0)), mode="edge")
-    rows = change.reshape(-1, step_y, change.shape[1], 3).sum(axis=1) if step_y > 1 else change
-    # The pixels of a row of a block lie side by side: one product weighs and adds them.
-    blocks = rows.reshape(rows.shape[0], -1, 3 * step_x)
-    return np.asarray(blocks @ (np.tile(weights, step_x) / np.float32(step_x * step_y)))
+    size = (change.shape[1] // step_x, change.shape[0] // step_y)
+    return np.asarray(cv2.resize(change, size, interpolation=cv2.INTER_AREA))
 
 
 def _samples(native: av.VideoFrame, index: int) -> UInt8Array | UInt16Array:
