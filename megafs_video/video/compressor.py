@@ -91,6 +91,8 @@ class Compressor:
             context.codec_tag = "hvc1"  # the only tag for HEVC that Apple's players take
         if self._matrix != IDENTITY:
             self.stream.set_display_matrix(self._matrix)
+        # As the program ffmpeg does it: PyAV asks for slices alone, which wait for each frame.
+        context.thread_type = "AUTO"
         open_encoder(context, encoding.codec)
 
     def encode(self, frame: Frame, duration: int) -> list[Packet[VideoStream]]:
