@@ -7,7 +7,8 @@ every frame, its crop comes out of the "generator" as it went in, and everything
 swap does: alignment, smoothing, masks, blending, the planes, sound. Against it stand the program
 ``ffmpeg`` (on the PATH, or the one of the package ``imageio-ffmpeg``) and the FFmpeg inside PyAV,
 which decode the same clip and encode it with the same encoder, preset and quality. All take turns
-in one run; the best of each counts.
+in one run; the best of each counts. ``OMP_WAIT_POLICY=PASSIVE`` in the environment is what the
+command line sets for itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One process-wide setting that makes large tensors cheap on Linux."""
+"""What makes large tensors cheap on Linux, and what keeps that from costing more and more."""
 
 from __future__ import annotations
 
@@ -26,3 +26,18 @@ def keep_freed_memory() -> bool:
         return False
     settings = {M_MMAP_THRESHOLD: 2**30, M_TRIM_THRESHOLD: 2**31 - 1, M_ARENA_MAX: 1}
     return all(mallopt(name, value) for name, value in settings.items())
+
+
+def give_back_freed_memory() -> bool:
+    """Hand what is free inside the heap to the kernel, now; True if anything was.
+
+    What is kept to be used again is broken up by smaller things that live longer, so the heap
+    would grow for a minute or two to much more than is in use. A heap of a gigabyte takes some
+    hundredths of a second, and what is needed again has to be faulted in again: for now and then.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        return bool(ctypes.CDLL(None).malloc_trim(0))
+    except (OSError, AttributeError):  # musl has none
+        return False

@@ -35,10 +35,13 @@ def check_shape(name: str, array: Any, wanted: Sequence[int | None]) -> None:
     ValueError: box has shape [3], wanted [4]
     """
     found = tuple(array.shape)
-    if len(found) == len(wanted) and all(
-        want is None or want == size for size, want in zip(found, wanted, strict=True)
-    ):
-        return
+    if len(found) == len(wanted):
+        # A plain loop: this is asked some two hundred times a frame.
+        for size, want in zip(found, wanted, strict=True):
+            if want is not None and want != size:
+                break
+        else:
+            return
     shown = ", ".join("any" if want is None else str(want) for want in wanted)
     raise ValueError(f"{name} has shape {list(found)}, wanted [{shown}]")
 
@@ -48,6 +51,40 @@ def check_pixels(name: str, pixels: Any) -> None:
     check_shape(name, pixels, (None, None, 3))
     if pixels.dtype != np.uint8:
         raise ValueError(f"{name} has dtype {pixels.dtype}, wanted uint8")
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """What is drawn over a part of a picture."""
+
+    left: int  # pixels of the picture
+    top: int
+    pixels: UInt8Array  # [H, W, 3] RGB
+
+    def __post_init__(self) -> None:
+        check_pixels("Patch.pixels", self.pixels)
+        if self.left < 0 or self.top < 0:
+            raise ValueError(f"Patch begins at {self.left}, {self.top}, wanted 0 or more")
+
+    def over(self, picture: UInt8Array) -> UInt8Array:
+        """The part of a picture [H, W, 3] that it covers, a view.
+
+        >>> Patch(1, 0, np.zeros((2, 3, 3), np.uint8)).over(np.zeros((4, 4, 3), np.uint8)).shape
+        (2, 3, 3)
+        """
+        height, width = self.pixels.shape[:2]
+        covered = picture[self.top : self.top + height, self.left : self.left + width]
+        check_shape("the part of the picture under a Patch", covered, self.pixels.shape)
+        return covered
+
+
+def patched(pixels: UInt8Array, patch: Patch | None) -> UInt8Array:
+    """A copy of a picture with the patch in it; the very picture if there is none."""
+    if patch is None:
+        return pixels
+    copy = pixels.copy()
+    patch.over(copy)[:] = patch.pixels
+    return copy
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +98,8 @@ class Frame:
     decoded: object | None = None
     # Where every stage leaves what it knows before this frame, or finds it.
     checkpoint: Checkpoint | None = None
+    # A whole picture is not copied for a face in it.
+    patch: Patch | None = None
 
     def __post_init__(self) -> None:
         check_pixels("Frame.pixels", self.pixels)
@@ -71,6 +110,11 @@ class Frame:
     def seconds(self) -> float:
         """Presentation time, seconds."""
         return float(self.pts * self.time_base)
+
+    @property
+    def shown(self) -> UInt8Array:
+        """``pixels`` with the patch in them."""
+        return patched(self.pixels, self.patch)
 
     def carried(self, name: str, memory: T) -> T:
         """What a stage knows of the frames before this one; see ``Checkpoint.carried``."""

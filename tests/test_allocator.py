@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from megafs_video.allocator import keep_freed_memory
+from megafs_video.allocator import give_back_freed_memory, keep_freed_memory
 
 
 class NoMallopt:
@@ -26,11 +26,13 @@ def test_it_may_be_set_again_and_says_the_same() -> None:
 def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
     monkeypatch.setattr(sys, "platform", platform)
     assert not keep_freed_memory()
+    assert not give_back_freed_memory()
 
 
 def test_a_c_library_without_the_setting_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", NoMallopt)
     assert not keep_freed_memory()
+    assert not give_back_freed_memory()
 
 
 COUNT_FAULTS = """
@@ -63,3 +65,30 @@ def test_a_thread_reuses_its_large_buffers() -> None:
     )
     pages_of_one_buffer = 2**26 // 4096
     assert int(done.stdout) < 2 * pages_of_one_buffer  # 20 times that without the setting
+
+
+LEAVE_HOLES = """
+import numpy as np
+from pathlib import Path
+from megafs_video.allocator import give_back_freed_memory, keep_freed_memory
+
+def resident_bytes():
+    return 4096 * int(Path("/proc/self/statm").read_text().split()[1])
+
+assert keep_freed_memory()
+kept = []
+for _ in range(50):  # 300 MB of large things, and a small one behind each that stays
+    kept.append((np.ones(6_000_000, np.uint8), np.ones(5_000, np.uint8)))
+kept = [small for _, small in kept]
+before = resident_bytes()
+assert give_back_freed_memory()
+print(before - resident_bytes())
+"""
+
+
+@pytest.mark.skipif(not keep_freed_memory(), reason="only glibc has the setting")
+def test_holes_in_the_heap_can_be_given_back() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVE_HOLES], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) > 250_000_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -9,17 +10,17 @@ import numpy.typing as npt
 
 from megafs_video.geometry.similarity import compose, fit_similarity, invert, transform_points
 from megafs_video.geometry.squares import Square
-from megafs_video.geometry.warps import warp
+from megafs_video.geometry.warps import grey_warp
 from megafs_video.values import FloatArray, UInt8Array
 
 # A pixel is occluded if the flows there and back miss each other by more than this (Sundaram,
 # Brox and Keutzer 2010).
 _SHARE_OF_FLOW, _MARGIN_PIXELS = 0.01, 0.5
-# The side at which the motion of a face is looked at, pixels of the crop.
-_MOTION_SIZE = 192
 # The part of an FFHQ square in which skin moves with the skull, from brows to mouth, and how many
 # points of it are followed each way.
 _SKULL_LEFT, _SKULL_TOP, _SKULL_RIGHT, _SKULL_BOTTOM, _NUM_POINTS = 0.28, 0.35, 0.72, 0.8, 24
+# The part that is looked at for that, with room for the head to move, and its side in pixels.
+_VIEW_LEFT, _VIEW_TOP, _VIEW_SIDE, _VIEW_SIZE = 0.14, 0.215, 0.72, 138
 # Lips, lids and what passes in front move otherwise: this part of the points fits best.
 _KEPT_PART, _NUM_FITS = 0.7, 3
 
@@ -36,29 +37,66 @@ def flow(start: UInt8Array, end: UInt8Array) -> FloatArray:
     return np.asarray(estimator.calc(*grey, None))
 
 
+def quick_flow(start: UInt8Array, end: UInt8Array) -> FloatArray:
+    """``flow`` of grey pictures [H, W] in half the time, and where it counts as good.
+
+    As fine as ``flow`` (half the size), of fewer patches and with less refinement. Along real
+    clips a head's motion comes out as near to that of the finest flow as ``flow`` has it.
+    """
+    import cv2
+
+    estimator: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    estimator.setPatchStride(4)
+    estimator.setGradientDescentIterations(12)
+    estimator.setVariationalRefinementIterations(1)
+    return np.asarray(estimator.calc(start, end, None))
+
+
 def occluded(there: FloatArray, back: FloatArray) -> npt.NDArray[np.bool_]:
     """Where the flow ``back`` [H, W, 2] does not undo the flow ``there``, bool [H, W]."""
     returned = stepped(back.astype(np.float32), there)
-    missed = np.square(there + returned).sum(axis=2)
-    length = np.square(there).sum(axis=2) + np.square(returned).sum(axis=2)
+    missed = _squared_length(there + returned)
+    length = _squared_length(there) + _squared_length(returned)
     return np.asarray(missed > _SHARE_OF_FLOW * length + _MARGIN_PIXELS)
+
+
+def _squared_length(steps: FloatArray) -> FloatArray:
+    """Of each step of [H, W, 2]: [H, W]."""
+    x, y = steps[..., 0], steps[..., 1]
+    return np.asarray(x * x + y * y)
 
 
 def stepped(picture: FloatArray, steps: FloatArray) -> FloatArray:
     """What ``picture`` [H, W, C] float32 shows a step away from each pixel."""
     import cv2
 
-    height, width = steps.shape[:2]
-    x, y = np.meshgrid(np.arange(width), np.arange(height))
-    places = (np.stack([x, y], axis=2) + steps).astype(np.float32)
+    places = (grid_xy(*steps.shape[:2]) + steps).astype(np.float32)
     return np.asarray(
         cv2.remap(picture, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     )
 
 
+@lru_cache(maxsize=4)
+def grid_xy(height: int, width: int) -> npt.NDArray[np.float32]:
+    """The place (x, y) of each pixel, [H, W, 2]; not to be written to."""
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    places = np.stack([x, y], axis=2)
+    places.flags.writeable = False
+    return places
+
+
 def head_crop(pixels: UInt8Array, square: Square) -> UInt8Array:
-    """All that has to be remembered of a picture to see how the head in ``square`` moves."""
-    return warp(pixels, square.frame_to_crop(_MOTION_SIZE), _MOTION_SIZE)
+    """All that has to be remembered of a picture to see how the head in ``square`` moves.
+
+    A grey picture [S, S].
+    """
+    return grey_warp(pixels, _frame_to_view(square), _VIEW_SIZE)
+
+
+def _frame_to_view(square: Square) -> FloatArray:
+    size = round(_VIEW_SIZE / _VIEW_SIDE)  # of the whole square at this scale
+    shift = np.array([[1.0, 0.0, -_VIEW_LEFT * size], [0.0, 1.0, -_VIEW_TOP * size]])
+    return compose(square.frame_to_crop(size), shift)
 
 
 def head_motion(before: UInt8Array, after: UInt8Array, square: Square) -> FloatArray:
@@ -68,15 +106,17 @@ def head_motion(before: UInt8Array, after: UInt8Array, square: Square) -> FloatA
     pixels of the picture. Most of the face between brows and mouth has to move as a whole; what
     moves otherwise is left out of the fit. Flat pictures do not move.
     """
-    frame_to_crop = square.frame_to_crop(_MOTION_SIZE)
-    steps = flow(before, head_crop(after, square))
-    x = np.linspace(_SKULL_LEFT, _SKULL_RIGHT, _NUM_POINTS) * _MOTION_SIZE
-    y = np.linspace(_SKULL_TOP, _SKULL_BOTTOM, _NUM_POINTS) * _MOTION_SIZE
+    frame_to_view = _frame_to_view(square)
+    steps = quick_flow(before, head_crop(after, square))
+    x = np.linspace(_SKULL_LEFT - _VIEW_LEFT, _SKULL_RIGHT - _VIEW_LEFT, _NUM_POINTS)
+    y = np.linspace(_SKULL_TOP - _VIEW_TOP, _SKULL_BOTTOM - _VIEW_TOP, _NUM_POINTS)
+    x, y = (_VIEW_SIZE / _VIEW_SIDE * each for each in (x, y))
     start_xy = np.stack(np.meshgrid(x.astype(int), y.astype(int)), axis=2).reshape(-1, 2)
     end_xy = start_xy + steps[start_xy[:, 1], start_xy[:, 0]]
     motion = np.column_stack([np.eye(2), np.median(end_xy - start_xy, axis=0)])
+    num_kept = round(_KEPT_PART * len(start_xy))
     for _ in range(_NUM_FITS):
         missed = np.hypot(*(transform_points(start_xy, motion) - end_xy).T)
-        kept = missed <= np.quantile(missed, _KEPT_PART)
+        kept = np.argpartition(missed, num_kept)[:num_kept]
         motion = fit_similarity(start_xy[kept], end_xy[kept])
-    return compose(compose(frame_to_crop, motion), invert(frame_to_crop))
+    return compose(compose(frame_to_view, motion), invert(frame_to_view))

@@ -90,14 +90,22 @@ def _depth_inside(outline_xy: FloatArray, coarse_size: int) -> Mask:
     if _signed_area(starts) < 0:
         inward = -inward
     offsets = (inward * starts).sum(axis=1)  # [K]
+    # Only where the outline is, and a pixel or two around it: further out all is outside.
+    places = starts / _COARSENESS
+    begin_x, begin_y = np.clip(np.floor(places.min(axis=0)).astype(int) - 2, 0, coarse_size)
+    end_x, end_y = np.clip(np.ceil(places.max(axis=0)).astype(int) + 3, 0, coarse_size)
     # Centres of the coarse pixels, in pixels of the crop.
     steps = np.arange(coarse_size, dtype=np.float32) * _COARSENESS + (_COARSENESS - 1) / 2
-    across = inward[:, 0, None] * steps  # [K, coarse]
-    down = inward[:, 1, None] * steps - offsets[:, None]  # [K, coarse]
-    depth = np.full((coarse_size, coarse_size), np.inf, dtype=np.float32)
+    across = inward[:, 0, None] * steps[begin_x:end_x]  # [K, w]
+    down = inward[:, 1, None] * steps[begin_y:end_y] - offsets[:, None]  # [K, h]
+    depth = np.full((end_y - begin_y, end_x - begin_x), np.inf, dtype=np.float32)
+    to_edge = np.empty_like(depth)
     for row_part, column_part in zip(down, across, strict=True):
-        np.minimum(depth, row_part[:, None] + column_part, out=depth)
-    return depth
+        np.add(row_part[:, None], column_part, out=to_edge)
+        np.minimum(depth, to_edge, out=depth)
+    whole = np.full((coarse_size, coarse_size), -1.0, dtype=np.float32)
+    whole[begin_y:end_y, begin_x:end_x] = depth
+    return whole
 
 
 def _signed_area(corners_xy: FloatArray) -> float:

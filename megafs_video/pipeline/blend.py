@@ -18,10 +18,10 @@ from megafs_video.geometry.similarity import (
 )
 from megafs_video.pipeline.colour import NUM_TERMS, UNCHANGED, match_light, place_terms
 from megafs_video.pipeline.profile import Profile
-from megafs_video.pipeline.steady import at_frame_scale
+from megafs_video.pipeline.steady import at_frame_scale, shown_side
 from megafs_video.pipeline.window import MAX_LOOKAHEAD_FRAMES, filtered, lookahead_frames
 from megafs_video.trajectories.filters import Sample
-from megafs_video.values import FloatArray, FrameFaces, SwappedCrop, UInt8Array
+from megafs_video.values import FloatArray, FrameFaces, Patch, SwappedCrop, UInt8Array
 
 # Faces are compared on a grid of about this many samples a side: enough to know their light.
 _COMPARED_GRID = 40
@@ -117,14 +117,16 @@ def _place(pixels: UInt8Array, swapped: SwappedCrop) -> _Placed:
         borderMode=cv2.BORDER_CONSTANT,
     )  # [h, w]
     picture = at_frame_scale(swapped).pixels
-    is_shrunk = picture.shape[0] < swapped.pixels.shape[0]
-    interpolation = cv2.INTER_LINEAR if is_shrunk else cv2.INTER_CUBIC
     crop_to_picture = resize(swapped.mask.shape[0], picture.shape[0])
+    region_to_picture = compose(region_to_crop, crop_to_picture)
+    if picture.shape[0] >= swapped.pixels.shape[0]:  # not averaged down, so between its pixels
+        times = max(2, ceil(shown_side(swapped) / picture.shape[0]))
+        picture, region_to_picture = _enlarged(picture, region_to_picture, size, times)
     face = cv2.warpAffine(
         picture,
-        compose(region_to_crop, crop_to_picture),
+        region_to_picture,
         size,
-        flags=interpolation | cv2.WARP_INVERSE_MAP,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )  # [h, w, 3]
 
@@ -134,6 +136,26 @@ def _place(pixels: UInt8Array, swapped: SwappedCrop) -> _Placed:
     y = np.arange(top, bottom, step).astype(np.float64)
     light_map = match_light(face[grid], region[grid], mask[grid], _places(swapped, x, y))
     return _Placed(swapped, box, face, mask, light_map)
+
+
+def _enlarged(
+    picture: UInt8Array, region_to_picture: FloatArray, size: tuple[int, int], times: int
+) -> tuple[UInt8Array, FloatArray]:
+    """The part of a picture that a region shows, so many times as large, and the way there.
+
+    Cubic, or a face that is as large in the frame as it was drawn would be blurred between its
+    pixels. To sample the small picture so takes four times as long.
+    """
+    cv2 = opencv()
+    width, height = size
+    corners_xy = np.array([[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]])
+    box = boxes.around(transform_points(corners_xy, region_to_picture))
+    wide = boxes.clip(box + np.array([-3.0, -3.0, 4.0, 4.0]), *picture.shape[:2])
+    left, top, right, bottom = wide.astype(int).tolist()
+    large_size = (times * (right - left), times * (bottom - top))
+    large = cv2.resize(picture[top:bottom, left:right], large_size, interpolation=cv2.INTER_CUBIC)
+    to_part = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]])
+    return large, compose(compose(region_to_picture, to_part), resize(1, times))
 
 
 def _places(swapped: SwappedCrop, x: FloatArray, y: FloatArray) -> FloatArray:
@@ -162,17 +184,23 @@ def _drawn(item: FrameFaces[_Placed], light_maps: Sequence[FloatArray]) -> Frame
     if not swapped:
         return FrameFaces(item.frame, swapped)
     cv2 = opencv()
-    pixels = item.frame.pixels.copy()
+    seen = [placed.box for placed in item.faces if placed.mask.size > 0]
+    if not seen:
+        return FrameFaces(item.frame, swapped)
+    lefts, tops, rights, bottoms = zip(*seen, strict=True)
+    begin_x, begin_y = min(lefts), min(tops)
+    pixels = item.frame.pixels[begin_y : max(bottoms), begin_x : max(rights)].copy()
     for placed, light_map in zip(item.faces, light_maps, strict=True):
-        left, top, right, bottom = placed.box
         if placed.mask.size == 0:
             continue
-        region = pixels[top:bottom, left:right]  # [h, w, 3], a view
+        left, top, right, bottom = placed.box
+        place = np.s_[top - begin_y : bottom - begin_y, left - begin_x : right - begin_x]
+        region = pixels[place]  # [h, w, 3], a view
         face = _relit(placed, light_map)
         # Rounds (face · mask + region · (1 - mask)) / 1: where the mask is 0 the region stays.
         mask = placed.mask * np.float32(placed.swapped.opacity)
-        pixels[top:bottom, left:right] = cv2.blendLinear(face, region, mask, 1.0 - mask)
-    return FrameFaces(replace(item.frame, pixels=pixels), swapped)
+        pixels[place] = cv2.blendLinear(face, region, mask, 1.0 - mask)
+    return FrameFaces(replace(item.frame, patch=Patch(begin_x, begin_y, pixels)), swapped)
 
 
 def _region(swapped: SwappedCrop, height: int, width: int) -> tuple[int, int, int, int]:

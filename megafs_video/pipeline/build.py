@@ -34,7 +34,7 @@ def build_stages(cast: Cast, options: SwapOptions) -> list[Stage[Any, Any]]:
     """Every stage from decoded frames to frames with swapped faces.
 
     Each ``Prefetch`` runs what stands above it in a thread of its own, so decoding, finding
-    faces, the networks, and blending with writing overlap.
+    faces, the networks, blending, and writing overlap.
     """
     model = cast.model
     batch_size = options.faces_per_batch(model.device.type)
@@ -55,6 +55,7 @@ def build_stages(cast: Cast, options: SwapOptions) -> list[Stage[Any, Any]]:
         Prefetch(QUEUE_FRAMES, "swap"),
         Steady(profile),
         Blend(profile),
+        Prefetch(QUEUE_FRAMES, "drawn"),
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from megafs_video.values import FloatArray, UInt8Array, check_shape
@@ -69,8 +71,9 @@ def match_light(
     if weight.sum() < MIN_WEIGHT:
         return UNCHANGED
     terms = place_terms(places[is_seen].astype(np.float64))  # [K, 6]
-    swapped_light, swapped_spread = _light(swapped[is_seen], weight, terms)
-    target_light, target_spread = _light(target[is_seen], weight, terms)
+    (swapped_light, swapped_spread), (target_light, target_spread) = _lights(
+        [swapped[is_seen], target[is_seen]], weight, terms
+    )
     # One level is added to both so that two flat pictures have a gain of 1.
     gains = np.clip((target_spread + 1) / (swapped_spread + 1), MIN_GAINS, MAX_GAINS)
     turn = _YCC_TO_RGB @ np.diag(gains) @ _RGB_TO_YCC  # [3, 3]
@@ -78,24 +81,28 @@ def match_light(
     return np.column_stack([turn, shift])
 
 
-def _light(pixels: UInt8Array, weight: FloatArray, terms: FloatArray) -> tuple[FloatArray, ...]:
-    """Light [6, 3], and the distance of the quartiles [3] of the detail, of pixels [K, 3].
+def _lights(
+    pixels: Sequence[UInt8Array], weight: FloatArray, terms: FloatArray
+) -> list[tuple[FloatArray, FloatArray]]:
+    """Light [6, 3], and the distance of the quartiles [3] of the detail, of pixels [K, 3] each.
 
     A Huber regression by reweighted least squares: what is far from the light counts by the
-    side it is on, not by its distance.
+    side it is on, not by its distance. All pictures are worked on together: [K, D].
     """
-    values = pixels.astype(np.float64) @ _RGB_TO_YCC.T  # [K, 3]
+    values = np.hstack([each.astype(np.float64) @ _RGB_TO_YCC.T for each in pixels])
+    levels = np.tile(_HUBER_LEVELS, len(pixels))  # [D]
     squares = (terms[:, :, None] * terms[:, None, :]).reshape(len(terms), -1)  # [K, 6 · 6]
     # Held lightly, so that a face of which little is seen has no wild light in its far corner.
     ridge = _RIDGE * weight.sum() * np.diag([0.0] + [1.0] * (NUM_TERMS - 1))
-    trust = np.repeat(weight[:, None], 3, axis=1)  # [K, 3]
+    trust = np.repeat(weight[:, None], len(levels), axis=1)  # [K, D]
     for _ in range(_NUM_ROUNDS):
-        systems = (trust.T @ squares).reshape(3, NUM_TERMS, NUM_TERMS) + ridge
+        systems = (trust.T @ squares).reshape(-1, NUM_TERMS, NUM_TERMS) + ridge
         light = np.linalg.solve(systems, (terms.T @ (trust * values)).T[:, :, None])[:, :, 0].T
         detail = values - terms @ light
-        trust = weight[:, None] * (_HUBER_LEVELS / np.maximum(np.abs(detail), _HUBER_LEVELS))
-    spread = [_quartile_distance(channel, weight) for channel in detail.T]
-    return light, np.array(spread)
+        trust = weight[:, None] * (levels / np.maximum(np.abs(detail), levels))
+    spread = np.array([_quartile_distance(channel, weight) for channel in detail.T])
+    parts = len(pixels)
+    return list(zip(np.hsplit(light, parts), np.hsplit(spread, parts), strict=True))
 
 
 def _quartile_distance(values: FloatArray, weight: FloatArray) -> float:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import exp
+from math import ceil, exp
 
 import numpy as np
 
 from megafs_video.faces.libraries import opencv
-from megafs_video.geometry.flow import flow, occluded
+from megafs_video.geometry.flow import grid_xy, occluded, quick_flow
 from megafs_video.geometry.similarity import compose, invert, resize, scale_of
-from megafs_video.geometry.warps import warp
+from megafs_video.geometry.warps import grey_warp
 from megafs_video.pipeline.profile import Profile
 from megafs_video.values import FloatArray, FrameFaces, SwappedCrop, UInt8Array
 
 # Pixels that differ by less from what the flow brings along tremble, and by more have changed: at
 # 40 a second row of teeth is seen in a mouth that speaks, at 16 half of the calm is lost.
 _TREMOR_LEVELS = 30.0
-# Side of the crop in which flow and differences are looked at, pixels.
-_CROP_SIZE = 256
+# Side of the view in which flow and differences are looked at, pixels, and how far it reaches
+# beyond what the mask shows, as a part of that: a face moves from frame to frame.
+_VIEW_SIZE = 128
+_VIEW_MARGIN = 0.06
 # A track that is away for longer begins anew.
 _MAX_AWAY_SECONDS = 0.5
 
@@ -29,8 +31,8 @@ class _Last:
     """A track when it was last seen."""
 
     seconds: float
-    crop: UInt8Array  # [G, G, 3], of the target
-    frame_to_crop: FloatArray  # [2, 3]
+    view: UInt8Array  # [V, V], of the target, grey
+    frame_to_view: FloatArray  # [2, 3]
     picture: FloatArray  # [R, R, 3] float32, levels: the same place, generated
 
 
@@ -65,16 +67,27 @@ class Steady:
             tracks = {number: last for number, last in tracks.items() if last.seconds >= earliest}
             faces = []
             for face in map(at_frame_scale, item.faces):
-                picture = face.pixels.astype(np.float32)
-                frame_to_crop = compose(face.frame_to_crop, resize(len(face.mask), _CROP_SIZE))
+                place = _seen_square(face)
+                if place is None:
+                    faces.append(face)
+                    continue
+                picture = face.pixels[place].astype(np.float32)  # [R, R, 3]
+                frame_to_view = _frame_to_view(face, place)
                 if face.track_id in tracks:
                     last = tracks[face.track_id]
                     memory = exp((last.seconds - seconds) / self.profile.texture_seconds)
-                    picture = _averaged(last, item.frame.pixels, frame_to_crop, picture, memory)
-                crop = warp(item.frame.pixels, frame_to_crop, _CROP_SIZE)
-                tracks[face.track_id] = _Last(seconds, crop, frame_to_crop, picture)
-                faces.append(replace(face, pixels=np.rint(picture).astype(np.uint8)))
+                    picture = _averaged(last, item.frame.pixels, frame_to_view, picture, memory)
+                view = grey_warp(item.frame.pixels, frame_to_view, _VIEW_SIZE)
+                tracks[face.track_id] = _Last(seconds, view, frame_to_view, picture)
+                pixels = face.pixels.copy()
+                pixels[place] = np.rint(picture)
+                faces.append(replace(face, pixels=pixels))
             yield FrameFaces(item.frame, tuple(faces))
+
+
+def shown_side(swapped: SwappedCrop) -> int:
+    """Side of the whole picture in the frame, pixels."""
+    return int(max(1, round(swapped.mask.shape[0] / scale_of(swapped.frame_to_crop))))
 
 
 def at_frame_scale(swapped: SwappedCrop) -> SwappedCrop:
@@ -82,8 +95,7 @@ def at_frame_scale(swapped: SwappedCrop) -> SwappedCrop:
 
     Averaging over areas first: sampling a large picture sparsely would flicker.
     """
-    shown_size = swapped.mask.shape[0] / scale_of(swapped.frame_to_crop)  # pixels of the frame
-    picture, side = swapped.pixels, max(1, round(shown_size))
+    picture, side = swapped.pixels, shown_side(swapped)
     if side >= picture.shape[0]:
         return swapped
     cv2 = opencv()
@@ -95,43 +107,70 @@ def at_frame_scale(swapped: SwappedCrop) -> SwappedCrop:
     return replace(swapped, pixels=np.asarray(picture, np.uint8))
 
 
+def _seen_square(face: SwappedCrop) -> tuple[slice, slice] | None:
+    """Rows and columns of the square of the picture [R, R, 3] that the mask shows, and a margin.
+
+    None if it shows nothing.
+    """
+    rows = np.flatnonzero(face.mask.any(axis=1))
+    columns = np.flatnonzero(face.mask.any(axis=0))
+    if len(rows) == 0:
+        return None
+    size = face.pixels.shape[0]
+    scale = size / face.mask.shape[0]
+    longest = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
+    side = min(size, ceil(longest * scale * (1 + 2 * _VIEW_MARGIN)))
+    top, left = (
+        min(max(round((each[0] + each[-1] + 1) / 2 * scale - side / 2), 0), size - side)
+        for each in (rows, columns)
+    )
+    return slice(top, top + side), slice(left, left + side)
+
+
+def _frame_to_view(face: SwappedCrop, place: tuple[slice, slice]) -> FloatArray:
+    """Pixels of the frame to pixels of the view, which shows that part of the picture."""
+    rows, columns = place
+    frame_to_picture = compose(face.frame_to_crop, resize(len(face.mask), len(face.pixels)))
+    to_part = np.array([[1.0, 0.0, -columns.start], [0.0, 1.0, -rows.start]])
+    return compose(compose(frame_to_picture, to_part), resize(rows.stop - rows.start, _VIEW_SIZE))
+
+
 def _averaged(
     last: _Last,
     frame_pixels: UInt8Array,
-    frame_to_crop: FloatArray,
+    frame_to_view: FloatArray,
     picture: FloatArray,
     memory: float,
 ) -> FloatArray:
-    """The new picture [R, R, 3] with the last one mixed in where it moved along.
+    """The new picture [R, R, 3] float32 with the last one mixed in where it moved along.
 
     ``memory`` is the share of the last one, 0 to 1, where both agree.
     """
     cv2 = opencv()
-    after = warp(frame_pixels, last.frame_to_crop, _CROP_SIZE)  # where the last crop was
-    back = flow(after, last.crop)  # [G, G, 2]
-    hidden = occluded(back, flow(last.crop, after))
-    # Each point of the new crop, where it lies in the last one, and where the flow has it from.
-    x, y = np.meshgrid(np.arange(_CROP_SIZE), np.arange(_CROP_SIZE))
-    crop_to_last = compose(invert(frame_to_crop), last.frame_to_crop)
-    here = (np.stack([x, y], axis=2) @ crop_to_last[:, :2].T + crop_to_last[:, 2]).astype(
-        np.float32
-    )
-    known = np.dstack([back, 1.0 - hidden]).astype(np.float32)
-    known = cv2.remap(known, here, None, cv2.INTER_LINEAR, borderValue=(0, 0, 0))  # [G, G, 3]
+    after = grey_warp(frame_pixels, last.frame_to_view, _VIEW_SIZE)  # where the last view was
+    back = quick_flow(after, last.view)  # [V, V, 2]
+    hidden = occluded(back, quick_flow(last.view, after))
+    # Each point of the new view, where it lies in the last one, and where the flow has it from.
+    view_to_last = compose(invert(frame_to_view), last.frame_to_view)
+    here = cv2.transform(grid_xy(_VIEW_SIZE, _VIEW_SIZE), view_to_last)  # [V, V, 2]
+    known = cv2.merge([back, np.float32(1.0) - hidden])
+    known = cv2.remap(known, here, None, cv2.INTER_LINEAR, borderValue=(0, 0, 0))  # [V, V, 3]
     there = here + known[..., :2]
-    is_inside = ((there >= 0) & (there <= _CROP_SIZE - 1)).all(axis=2)
-    share = memory * is_inside * known[..., 2]  # [G, G]
+    is_inside = cv2.inRange(there, (0, 0), (_VIEW_SIZE - 1,) * 2)  # [V, V], 0 or 255
+    share = np.float32(memory / 255) * is_inside * known[..., 2]  # [V, V]
 
     size, last_size = len(picture), len(last.picture)
-    crop_to_picture = resize(_CROP_SIZE, last_size)
-    places = there * crop_to_picture[0, 0] + crop_to_picture[:, 2]
+    view_to_picture = resize(_VIEW_SIZE, last_size)
     full = {"dsize": (size, size), "interpolation": cv2.INTER_LINEAR}
-    places = cv2.resize(places.astype(np.float32), **full)
+    places = cv2.resize(cv2.transform(there, view_to_picture), **full)
     moved = cv2.remap(
         last.picture, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )  # [R, R, 3]
-    crop_size = (_CROP_SIZE, _CROP_SIZE)
-    levels = cv2.resize(np.abs(moved - picture), crop_size, interpolation=cv2.INTER_AREA)
-    share = share * np.exp(-np.square(levels.mean(axis=2) / _TREMOR_LEVELS))
-    share = cv2.resize(share.astype(np.float32), **full)[..., None]  # [R, R, 1]
-    return np.asarray(np.clip(picture + share * (moved - picture), 0, 255))
+    view_size = (_VIEW_SIZE, _VIEW_SIZE)
+    levels = cv2.resize(cv2.absdiff(moved, picture), view_size, interpolation=cv2.INTER_AREA)
+    levels = cv2.transform(levels, np.full((1, 3), 1 / 3))  # [V, V]
+    share = share * np.exp(-np.square(levels / _TREMOR_LEVELS))
+    share = cv2.resize(share, **full)  # [R, R]
+    # A cubic may overshoot; uint8 saturates, and what is remembered must not.
+    mixed = cv2.blendLinear(moved, picture, share, 1 - share)  # [R, R, 3]
+    return np.asarray(np.clip(mixed, 0, 255, out=mixed))

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import torch
 
-from megafs_video.allocator import keep_freed_memory
+from megafs_video.allocator import give_back_freed_memory, keep_freed_memory
 from megafs_video.errors import TargetFaceError, TimeRangeError
 from megafs_video.pipeline.build import build_stages
 from megafs_video.pipeline.contract import FaceModel
@@ -29,6 +29,9 @@ from megafs_video.video.still import StillWriter, is_still
 from megafs_video.video.write import VideoWriter, Written, check_output
 
 _DEFAULTS = SwapOptions()
+
+# Often enough that the heap does not grow, seldom enough that nobody waits for it.
+_TIDY_FRAMES = 120
 
 
 @dataclass
@@ -151,6 +154,8 @@ def _swap(
             writer.write(item.frame)
             writing_seconds += perf_counter() - before_write
             count.add(item)
+            if count.frames % _TIDY_FRAMES == 0:
+                give_back_freed_memory()
             if progress is not None:
                 progress(Progress(count.frames, total_frames))
         if not count.track_ids:

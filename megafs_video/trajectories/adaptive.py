@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from megafs_video.trajectories.filters import Sample
-from megafs_video.trajectories.fits import Gaussian, SavitzkyGolay
+from megafs_video.trajectories.fits import Gaussian, SavitzkyGolay, weighted
 from megafs_video.values import FloatArray
 
 # By chance a little noise looks like movement: this many times as much as is expected passes for
@@ -51,14 +51,13 @@ class Adaptive:
         """The calm value, and the part of the quick one's difference that is no noise."""
         quick_weights = self.quick.weights(states, centre)  # [K]
         calm_weights = self.calm.weights(states, centre)
-        values = np.stack([state.value for state in states])  # [K, D]
-        quick, calm = quick_weights @ values, calm_weights @ values
+        quick, calm = weighted(states, quick_weights), weighted(states, calm_weights)
         own = np.arange(len(states)) == centre
         freedom = _power(own - quick_weights)
         if freedom < _NO_FREEDOM:
             return np.asarray(quick)
         # White noise of variance v gives a weighted sum the variance v · sum(weights²).
-        noise = _power(values[centre] - quick) / freedom
+        noise = _power(states[centre].value - quick) / freedom
         found = _power(quick - calm)
         explained = _MARGIN * noise * _power(quick_weights - calm_weights)
         share = max(0.0, 1 - explained / found) if found > 0 else 0.0

@@ -54,7 +54,7 @@ class Gaussian:
 
     def estimate(self, states: Sequence[Sample], centre: int) -> FloatArray:
         """The line's value at the centre."""
-        return self.weights(states, centre) @ _values(states)
+        return weighted(states, self.weights(states, centre))
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class SavitzkyGolay:
 
     def estimate(self, states: Sequence[Sample], centre: int) -> FloatArray:
         """The polynomial's value at the centre."""
-        return self.weights(states, centre) @ _values(states)
+        return weighted(states, self.weights(states, centre))
 
 
 def fit_weights(offsets_seconds: FloatArray, shares: FloatArray, order: int) -> FloatArray:
@@ -136,6 +136,7 @@ def _offsets(states: Sequence[Sample], centre: int) -> FloatArray:
     return np.asarray(np.round(offsets, _SECONDS_DECIMALS))
 
 
-def _values(states: Sequence[Sample]) -> FloatArray:
-    """Values [K, D]."""
-    return np.stack([state.value for state in states])
+def weighted(states: Sequence[Sample], weights: FloatArray) -> FloatArray:
+    """The sum [D] of samples that are weighed by [K]; most of a window may count for nothing."""
+    used = np.flatnonzero(weights)
+    return np.asarray(weights[used] @ np.stack([states[index].value for index in used.tolist()]))

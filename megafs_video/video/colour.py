@@ -7,9 +7,11 @@ transfer 2 is "unspecified"; range 0 is unspecified, 1 limited (16-235), 2 full 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 import numpy as np
+from av.filter import Graph
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from megafs_video.errors import VideoError
@@ -21,6 +23,9 @@ LIMITED, FULL = 1, 2
 # H.273 matrix -> swscale's table. YCgCo, ICtCp and the rest have none: refuse, do not guess.
 _SWSCALE_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 
+# The same tables, as FFmpeg's filter calls them.
+_FILTER_MATRIX = {1: "bt709", 4: "fcc", 5: "bt470bg", 7: "smpte240m", 9: "bt2020"}
+
 # H.273 matrix -> weights of red and blue in luma.
 _LUMA_WEIGHTS = {
     **{1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114)},
@@ -30,6 +35,7 @@ _LUMA_WEIGHTS = {
 # Without these flags swscale takes shortcuts that darken luma by one level in every round trip.
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 _TO_RGB = Interpolation.BILINEAR | _EXACT
+_FILTER_QUICK, _FILTER_EXACT = "bilinear", "bilinear+accurate_rnd+full_chroma_int+full_chroma_inp"
 # With all of them, swscale leaves its fast way from these formats to RGB: 12 ms at 1080p, not 1.
 _QUICK_FORMATS = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p"})
 _TO_YUV = Interpolation.BICUBIC | _EXACT
@@ -77,12 +83,14 @@ class ToRgb:
     """Turns decoded frames into uint8 [H, W, 3] RGB; keeps its tables between frames.
 
     Not exact, it is quick where swscale can be: about one level darker, with colour as coarse
-    as it is stored. That does for pictures that are looked at and never written back.
+    as it is stored. That does for pictures that are looked at and never written back. Many of them
+    wait in a pipeline, so they lie in buffers that are used again.
     """
 
     def __init__(self, *, is_exact: bool = True) -> None:
         self._reformatter = VideoReformatter()
         self._is_exact = is_exact
+        self._filter: tuple[tuple[object, ...], Graph] | None = None  # what for, and it
 
     def __call__(self, frame: av.VideoFrame) -> UInt8Array:
         """The pixels of one frame, not turned upright.
@@ -91,7 +99,9 @@ class ToRgb:
         """
         tags = tags_of(frame)
         matrix = _swscale_matrix(tags.matrix, frame.height, frame.width)
-        is_quick = not self._is_exact and frame.format.name in _QUICK_FORMATS
+        if not self._is_exact and not frame.format.is_rgb and len(frame.format.components) >= 3:
+            converted = self._filtered(frame, matrix, is_full=tags.range == FULL)
+            return np.asarray(converted.to_ndarray(), dtype=np.uint8)  # [H, W, 3]
         converted = self._reformatter.reformat(
             frame,
             format="rgb24",
@@ -99,9 +109,39 @@ class ToRgb:
             dst_colorspace=matrix,
             src_color_range=tags.range or LIMITED,
             dst_color_range=FULL,
-            interpolation=Interpolation.BILINEAR if is_quick else _TO_RGB,
+            interpolation=_TO_RGB,
         )
         return np.asarray(converted.to_ndarray(), dtype=np.uint8)  # [H, W, 3]
+
+    def _filtered(self, frame: av.VideoFrame, matrix: int, *, is_full: bool) -> av.VideoFrame:
+        """The same conversion by a filter, which takes its frames from a pool.
+
+        Frames of a few megabytes from the C library's heap, among smaller things that come and go,
+        left more holes in it than there was in use.
+        """
+        key = (frame.format.name, frame.height, frame.width, matrix, is_full)
+        if self._filter is None or self._filter[0] != key:
+            self._filter = key, _to_rgb_filter(frame, matrix, is_full=is_full)
+        graph = self._filter[1]
+        graph.push(frame)
+        return graph.vpull()
+
+
+def _to_rgb_filter(like: av.VideoFrame, matrix: int, *, is_full: bool) -> Graph:
+    graph = Graph()
+    source = graph.add_buffer(
+        width=like.width, height=like.height, format=like.format, time_base=Fraction(1, 1)
+    )
+    options = {
+        "flags": _FILTER_QUICK if like.format.name in _QUICK_FORMATS else _FILTER_EXACT,
+        "in_color_matrix": _FILTER_MATRIX[matrix],
+        "in_range": "full" if is_full else "limited",
+        "out_range": "full",
+    }
+    scale = graph.add("scale", ":".join(f"{key}={value}" for key, value in options.items()))
+    form = graph.add("format", "rgb24")
+    graph.link_nodes(source, scale, form, graph.add("buffersink")).configure()
+    return graph
 
 
 class ToYuv:

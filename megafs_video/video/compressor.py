@@ -91,14 +91,16 @@ class Compressor:
             context.codec_tag = "hvc1"  # the only tag for HEVC that Apple's players take
         if self._matrix != IDENTITY:
             self.stream.set_display_matrix(self._matrix)
+        # As the program ffmpeg does it: PyAV asks for slices alone, which wait for each frame.
+        context.thread_type = "AUTO"
         open_encoder(context, encoding.codec)
 
     def encode(self, frame: Frame, duration: int) -> list[Packet[VideoStream]]:
         """Take one picture, shown for ``duration`` ticks; as it is stored, not as it is turned."""
         if isinstance(frame.decoded, DecodedPicture):
-            native = self._to_layout(frame.decoded.showing(frame.pixels))
+            native = self._to_layout(frame.decoded.showing(frame.pixels, frame.patch))
         else:
-            native = self._to_yuv(turn_back(frame.pixels, self._matrix))
+            native = self._to_yuv(turn_back(frame.shown, self._matrix))
         native.pts, native.time_base = frame.pts - self._shift_pts, self._time_base
         native.duration = duration
         native.pict_type = PictureType.NONE  # the encoder decides, whatever the input did

@@ -119,10 +119,37 @@ def turn_back(pixels: UInt8Array, matrix: Sequence[int]) -> UInt8Array:
     return np.ascontiguousarray(pixels.swapaxes(0, 1) if is_transposed(matrix) else pixels)
 
 
+def place_back(
+    left: int, top: int, shape: Sequence[int], size: Sequence[int], matrix: Sequence[int]
+) -> tuple[int, int]:
+    """Left and top, in the picture as it is stored, of a part of an upright picture.
+
+    The part is [h, w, ...], the upright picture [H, W, ...].
+
+    >>> phone = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
+    >>> stored = np.arange(72, dtype=np.uint8).reshape(4, 6, 3)
+    >>> part = turn_upright(stored, phone)[1:3, 2:3]
+    >>> place_back(2, 1, part.shape, (6, 4), phone)
+    (1, 1)
+    """
+    if tuple(matrix) == IDENTITY:
+        return left, top
+    x_runs_back, y_runs_back = _runs_back(matrix)
+    if x_runs_back:
+        left = size[1] - left - shape[1]
+    if y_runs_back:
+        top = size[0] - top - shape[0]
+    return (top, left) if is_transposed(matrix) else (left, top)
+
+
 def _flip(pixels: UInt8Array, matrix: Sequence[int]) -> UInt8Array:
     """Upright axes, run back where the matrix says so."""
-    if is_transposed(matrix):
-        x_runs_back, y_runs_back = matrix[3] < 0, matrix[1] < 0
-    else:
-        x_runs_back, y_runs_back = matrix[0] < 0, matrix[4] < 0
+    x_runs_back, y_runs_back = _runs_back(matrix)
     return pixels[:: -1 if y_runs_back else 1, :: -1 if x_runs_back else 1]
+
+
+def _runs_back(matrix: Sequence[int]) -> tuple[bool, bool]:
+    """Whether the axes x and y of an upright picture run against those of the stored one."""
+    if is_transposed(matrix):
+        return matrix[3] < 0, matrix[1] < 0
+    return matrix[0] < 0, matrix[4] < 0

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 from av.video.format import VideoFormat
 
-from megafs_video.values import FloatArray, Frame, UInt8Array
+from megafs_video.values import FloatArray, Frame, Patch, UInt8Array, patched
 from megafs_video.video.colour import FULL, ToLayout, ToRgb, rgb_to_yuv, tags_of
-from megafs_video.video.orientation import turn_back, turn_upright
+from megafs_video.video.orientation import place_back, turn_back, turn_upright
 
 UInt16Array = npt.NDArray[np.uint16]
 
@@ -63,7 +63,9 @@ class DecodedPicture:
         self._matrix = tuple(matrix)  # how players turn ``native``
         self._native = native
         self._planar = planar
-        self._pixels = pixels  # [H, W, 3] RGB, upright: what ``native`` shows
+        # [H, W, 3] RGB, upright, and what is drawn over it: what ``native`` shows.
+        self._pixels = pixels
+        self._patch: Patch | None = None
 
     @staticmethod
     def of(
@@ -78,24 +80,41 @@ class DecodedPicture:
         """The picture as it is stored, with whatever it carries."""
         return self._native
 
-    def showing(self, pixels: UInt8Array) -> av.VideoFrame:
+    def showing(self, pixels: UInt8Array, patch: Patch | None = None) -> av.VideoFrame:
         """The picture with ``pixels`` (upright [H, W, 3]) in it, as stored: planar YUV.
 
-        The same object every time; asked again with other pixels, it shows those.
+        The same object every time; asked again with other pixels, it shows those. What differs
+        is looked for everywhere, unless they are what was decoded and a patch over it.
         """
         # Another order of the same samples, if any: no value changes.
         native = self._native = ToLayout(self._planar)(self._native)
         _bound(native)
-        if pixels is not self._pixels:
-            before, after = (turn_back(each, self._matrix) for each in (self._pixels, pixels))
-            if (box := _changed_box(before, after)) is not None:
-                _draw(native, before, after, box)
-            self._pixels = pixels
+        if pixels is self._pixels and self._patch is None:
+            if patch is not None:
+                self._draw(patch.over(pixels), patch)
+        elif pixels is not self._pixels or patch is not self._patch:
+            before, after = patched(self._pixels, self._patch), patched(pixels, patch)
+            if (change := _changed_part(before, after)) is not None:
+                self._draw(change.over(before), change)
+        self._pixels, self._patch = pixels, patch
         return native
 
-    def rgb(self, pixels: UInt8Array) -> UInt8Array:
-        """``showing(pixels)`` as players show it: upright [H, W, 3], converted exactly."""
-        return turn_upright(ToRgb()(self.showing(pixels)), self._matrix)
+    def rgb(self, pixels: UInt8Array, patch: Patch | None = None) -> UInt8Array:
+        """``showing`` them as players show it: upright [H, W, 3], converted exactly."""
+        return turn_upright(ToRgb()(self.showing(pixels, patch)), self._matrix)
+
+    def _draw(self, before: UInt8Array, after: Patch) -> None:
+        """Add the difference of two upright RGB pictures of one part [h, w, 3] to the planes."""
+        left, top = place_back(
+            after.left, after.top, after.pixels.shape, self._pixels.shape, self._matrix
+        )
+        _draw(
+            self._native,
+            turn_back(before, self._matrix),
+            turn_back(after.pixels, self._matrix),
+            left,
+            top,
+        )
 
 
 def shown_pixels(frame: Frame) -> UInt8Array:
@@ -104,8 +123,8 @@ def shown_pixels(frame: Frame) -> UInt8Array:
     ``Frame.pixels`` is for looking at: ``read_frames`` converts quickly where it can.
     """
     if isinstance(frame.decoded, DecodedPicture):
-        return frame.decoded.rgb(frame.pixels)
-    return frame.pixels
+        return frame.decoded.rgb(frame.pixels, frame.patch)
+    return frame.shown
 
 
 def _bound(native: av.VideoFrame) -> None:
@@ -122,11 +141,12 @@ def _bound(native: av.VideoFrame) -> None:
             np.minimum(samples, 2**bits - 1, out=samples)
 
 
-def _changed_box(before: UInt8Array, after: UInt8Array) -> tuple[int, int, int, int] | None:
-    """Left, top, right, bottom of a box around the pixels that differ, if any do.
+def _changed_part(before: UInt8Array, after: UInt8Array) -> Patch | None:
+    """The smallest part of ``after`` around the pixels that differ, if any do.
 
-    Pixels are compared several samples at a time, so the box may be a pixel or two too wide.
+    Pixels are compared several samples at a time, so it may be a pixel or two too wide.
     """
+    before, after = np.ascontiguousarray(before), np.ascontiguousarray(after)
     height, width, channels = before.shape
     row_bytes = width * channels
     word_bytes = next(size for size in (8, 4, 2, 1) if row_bytes % size == 0)
@@ -139,38 +159,46 @@ def _changed_box(before: UInt8Array, after: UInt8Array) -> tuple[int, int, int, 
     words = np.flatnonzero(differs[top:bottom].any(axis=0))
     left = int(words[0]) * word_bytes // channels
     right = -(-(int(words[-1]) + 1) * word_bytes // channels)
-    return left, top, right, bottom
+    return Patch(left, top, after[top:bottom, left:right])
 
 
 def _draw(
-    native: av.VideoFrame,
-    before: UInt8Array,
-    after: UInt8Array,
-    box: tuple[int, int, int, int],
+    native: av.VideoFrame, before: UInt8Array, after: UInt8Array, left: int, top: int
 ) -> None:
-    """Add the difference of two RGB pictures to the planes of ``native``, in place."""
-    left, top, right, bottom = box
+    """Add the difference of two RGB pictures [h, w, 3] of a part of ``native`` to its planes."""
+    import cv2
+
     parts = native.format.components
     # By the format, not by the size: half of an odd size says nothing.
     across, down = _steps(native.format.name)
+    change = cv2.subtract(after, before, dtype=cv2.CV_32F)  # [h, w, 3] RGB
+    bottom, right = top + change.shape[0], left + change.shape[1]
+    # Whole chroma samples, as far as the picture has them: around the part nothing changes.
+    margins = (
+        (top % down, min(-bottom % down, native.height - bottom)),
+        (left % across, min(-right % across, native.width - right)),
+    )
+    if any(map(any, margins)):
+        (above, below), (beside, behind) = margins
+        change = cv2.copyMakeBorder(
+            change, above, below, beside, behind, cv2.BORDER_CONSTANT, value=(0, 0, 0)
+        )
     left, top = left - left % across, top - top % down
-    right = min(right + -right % across, native.width)
-    bottom = min(bottom + -bottom % down, native.height)
-    region = np.s_[top:bottom, left:right]
-    change = np.subtract(after[region], before[region], dtype=np.float32)  # [h, w, 3] RGB
 
     tags = tags_of(native)
     is_full = tags.range == FULL
     matrix = rgb_to_yuv(tags.matrix, native.height, native.width, parts[0].bits, is_full=is_full)
     native.make_writable()
-    for index in range(3):
+    means = _block_means(change, across, down)
+    for index, seen in enumerate((change, means, means)):
+        added = cv2.transform(seen, matrix[index : index + 1])  # [h', w']
         step_x, step_y = (1, 1) if index == 0 else (across, down)
-        added = np.rint(_block_means(change, matrix[index], step_x, step_y))  # [h', w']
-        plane = _samples(native, index)
         y, x = top // step_y, left // step_x
-        place = np.s_[y : y + added.shape[0], x : x + added.shape[1]]
-        highest = 2 ** parts[0].bits - 1
-        plane[place] = np.clip(plane[place] + added, 0, highest).astype(plane.dtype)
+        place = _samples(native, index)[y : y + added.shape[0], x : x + added.shape[1]]
+        if place.dtype == np.uint8:
+            place[:] = cv2.add(place, added, dtype=cv2.CV_8U)  # rounded, saturated
+        else:
+            place[:] = np.clip(place + np.rint(added), 0, 2 ** parts[0].bits - 1)
 
 
 def has_alpha(name: str) -> bool:
@@ -198,18 +226,20 @@ def _steps(name: str) -> tuple[int, int]:
     return parts[0].width // parts[1].width, parts[0].height // parts[1].height
 
 
-def _block_means(change: FloatArray, weights: FloatArray, step_x: int, step_y: int) -> FloatArray:
-    """Weighted sums of the channels of [H, W, 3], and their means over blocks of pixels.
+def _block_means(change: FloatArray, step_x: int, step_y: int) -> FloatArray:
+    """Means [H', W', 3] of [H, W, 3] float32 over blocks of pixels.
 
-    At the right and lower border they are the means over what there is of a block.
+    At the right and lower border of the picture they are the means over what there is of a block.
     """
+    import cv2
+
+    if step_x == step_y == 1:
+        return change
     height, width = change.shape[:2]
     if height % step_y or width % step_x:
         change = np.pad(change, ((0, -height % step_y), (0, -width % step_x), (0, 0)), mode="edge")
-    rows = change.reshape(-1, step_y, change.shape[1], 3).sum(axis=1) if step_y > 1 else change
-    # The pixels of a row of a block lie side by side: one product weighs and adds them.
-    blocks = rows.reshape(rows.shape[0], -1, 3 * step_x)
-    return np.asarray(blocks @ (np.tile(weights, step_x) / np.float32(step_x * step_y)))
+    size = (change.shape[1] // step_x, change.shape[0] // step_y)
+    return np.asarray(cv2.resize(change, size, interpolation=cv2.INTER_AREA))
 
 
 def _samples(native: av.VideoFrame, index: int) -> UInt8Array | UInt16Array:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from megafs_video.geometry.flow import flow, head_crop, head_motion, occluded, stepped
+from megafs_video.geometry.flow import (
+    flow,
+    head_crop,
+    head_motion,
+    occluded,
+    quick_flow,
+    stepped,
+)
 from megafs_video.geometry.similarity import transform_points
 from megafs_video.geometry.squares import Square
 from megafs_video.values import FloatArray
@@ -16,6 +23,11 @@ SQUARE = Square(WIDTH / 2, HEIGHT / 2, 90.0, 0.1)
 
 def test_flow_is_the_translation() -> None:
     steps = flow(texture(), moved(texture(), 3, -2))
+    np.testing.assert_allclose(np.median(steps[INNER], axis=(0, 1)), [3, -2], atol=0.1)
+
+
+def test_the_quick_flow_is_the_translation_too() -> None:
+    steps = quick_flow(texture()[..., 1], moved(texture(), 3, -2)[..., 1])
     np.testing.assert_allclose(np.median(steps[INNER], axis=(0, 1)), [3, -2], atol=0.1)
 
 

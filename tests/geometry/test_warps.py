@@ -1,11 +1,13 @@
 """Warps: nothing moves by half a pixel, nothing shimmers, nothing is black."""
 
+import cv2
 import numpy as np
 import pytest
 
 from megafs_video.geometry.squares import Square
-from megafs_video.geometry.warps import warp
+from megafs_video.geometry.warps import grey_warp, warp
 from megafs_video.values import UInt8Array
+from tests.geometry.moving import HEIGHT, WIDTH, texture
 
 
 def noise(height: int, width: int) -> UInt8Array:
@@ -47,6 +49,41 @@ def test_a_turned_square_comes_out_upright() -> None:
     assert crop[:7].min() == 255 and crop[9:].max() == 0
 
 
+def test_a_crop_that_touches_the_border_is_what_one_beside_it_is() -> None:
+    # Only where it might have to mirror is the slower way taken.
+    pixels = texture()
+    wider = np.pad(pixels, ((8, 8), (8, 8), (0, 0)), mode="reflect")
+    for x in (29.0, 30.0, 31.5, 33.0):
+        place = Square(x, HEIGHT / 2, 60.0, 0.0)
+        beside = Square(x + 8, HEIGHT / 2 + 8, 60.0, 0.0)
+        found, wanted = (
+            warp(picture, square.frame_to_crop(48), 48).astype(int)
+            for picture, square in ((pixels, place), (wider, beside))
+        )
+        assert np.abs(found - wanted).max() <= 1  # level: fractions round otherwise
+
+
+@pytest.mark.parametrize("size", [40, 64, 130, 300])
+@pytest.mark.parametrize("x", [WIDTH / 2, 10.0])
+def test_a_grey_crop_is_the_crop_in_grey(size: int, x: float) -> None:
+    large = cv2.resize(texture(), (4 * WIDTH, 4 * HEIGHT), interpolation=cv2.INTER_CUBIC)
+    place = Square(4 * x, 2 * HEIGHT, 256.0, 0.2).frame_to_crop(size)
+    found = grey_warp(np.asarray(large, np.uint8), place, size)
+    wanted = cv2.cvtColor(warp(np.asarray(large, np.uint8), place, size), cv2.COLOR_RGB2GRAY)
+    assert found.shape == (size, size)
+    # A fifteenth of the contrast (60 levels): the means are of other pixels.
+    assert np.abs(found.astype(float) - wanted)[2:-2, 2:-2].mean() < 4
+
+
+def test_a_grey_crop_that_shows_nothing_of_the_picture_is_no_error() -> None:
+    place = Square(500.0, 500.0, 64.0, 0.0).frame_to_crop(16)
+    assert grey_warp(texture(), place, 16).shape == (16, 16)
+    assert grey_warp(noise(3, 5), Square(2.0, 1.0, 200.0, 0.0).frame_to_crop(16), 16).shape == (
+        16,
+        16,
+    )
+
+
 def test_a_picture_of_floats_is_refused() -> None:
     with pytest.raises(ValueError, match="pixels has dtype float64, wanted uint8"):
         warp(np.zeros((8, 8, 3)), Square(4.0, 4.0, 8.0, 0.0).frame_to_crop(8), 8)  # type: ignore[arg-type]
@@ -55,3 +92,5 @@ def test_a_picture_of_floats_is_refused() -> None:
 def test_a_crop_of_no_size_is_refused() -> None:
     with pytest.raises(ValueError, match="size is 0"):
         warp(noise(8, 8), Square(4.0, 4.0, 8.0, 0.0).frame_to_crop(8), 0)
+    with pytest.raises(ValueError, match="size is 0"):
+        grey_warp(noise(8, 8), Square(4.0, 4.0, 8.0, 0.0).frame_to_crop(8), 0)

@@ -25,7 +25,7 @@ from tests.pipeline.fakes import (
 
 def blended(frame: Frame, *faces: SwappedCrop) -> UInt8Array:
     [item] = Blend()(iter([FrameFaces(frame, faces)]))
-    return item.frame.pixels
+    return item.frame.shown
 
 
 def box_of_mask(center_xy: tuple[float, float], side: float) -> FloatArray:
@@ -74,7 +74,7 @@ def levels_after(target_levels: Sequence[int], profile: Profile | None) -> Float
         )
         for index, level in enumerate(target_levels)
     ]
-    return np.array([item.frame.pixels[45, 60, 0] for item in Blend(profile)(iter(items))])
+    return np.array([item.frame.shown[45, 60, 0] for item in Blend(profile)(iter(items))])
 
 
 def test_colours_that_tremble_are_calmed() -> None:
@@ -148,6 +148,17 @@ def test_faces_are_drawn_in_order() -> None:
     both = blended(frame, first, second)
     one_by_one = blended(Frame(blended(frame, first), 0, frame.time_base), second)
     np.testing.assert_array_equal(both, one_by_one)
+
+
+def test_only_what_is_drawn_is_copied() -> None:
+    frame = make_frame()
+    faces = (make_swapped(0, center_xy=(40.0, 40.0)), make_swapped(1, center_xy=(70.0, 50.0)))
+    [item] = Blend()(iter([FrameFaces(frame, faces)]))
+    assert item.frame.pixels is frame.pixels and item.frame.patch is not None
+    height, width = item.frame.patch.pixels.shape[:2]
+    assert height < FRAME_HEIGHT and width < FRAME_WIDTH
+    [item] = Blend()(iter([FrameFaces(frame, (make_swapped(center_xy=(500.0, 45.0)),))]))
+    assert item.frame is frame  # out of sight
 
 
 @pytest.mark.parametrize(

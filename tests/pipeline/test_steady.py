@@ -16,6 +16,7 @@ from tests.pipeline.fakes import TIME_BASE, frame_to_crop, make_mask
 
 SIDE = 64.0  # pixels of the frame, and of the pictures
 LIGHT = PROFILES["light"]
+SEEN = np.s_[:, 18:-18, 18:-18]  # what the mask shows of the pictures, less its soft edge
 
 
 def face(pixels: UInt8Array, x: float = WIDTH / 2, track_id: int = 0) -> SwappedCrop:
@@ -55,7 +56,7 @@ def test_a_texture_that_trembles_is_calmed() -> None:
     pictures = noisy(30)
     found = steadied([FrameFaces(frame(i), (face(each),)) for i, each in enumerate(pictures)])
     np.testing.assert_array_equal(found[0], pictures[0])
-    before, after = (np.stack(each[10:]).astype(float) for each in (pictures, found))
+    before, after = (np.stack(each[10:])[SEEN].astype(float) for each in (pictures, found))
     # A memory of 6 frames leaves sqrt((1 - a) / (1 + a)) of white noise, a being exp(-1 / 6).
     assert after.std(axis=0).mean() < 0.4 * before.std(axis=0).mean()
     np.testing.assert_allclose(after.mean(axis=0), before.mean(axis=0), atol=8)
@@ -112,6 +113,17 @@ def test_frames_come_one_for_one_and_none_waits() -> None:
 
     for count, item in enumerate(Steady(LIGHT)(items()), start=1):
         assert given == count and len(item.faces) == (count - 1) % 2
+
+
+def test_what_the_mask_hides_is_left_alone() -> None:
+    items = [FrameFaces(frame(i), (face(each),)) for i, each in enumerate(noisy(3))]
+    for before, after in zip(items, Steady(LIGHT)(iter(items)), strict=True):
+        was, now = before.faces[0].pixels, after.faces[0].pixels
+        np.testing.assert_array_equal(now[:10], was[:10])
+        np.testing.assert_array_equal(now[:, -10:], was[:, -10:])
+    hidden = replace(face(noisy(1)[0]), mask=np.zeros_like(make_mask()))
+    for item in Steady(LIGHT)(FrameFaces(frame(i), (hidden,)) for i in range(2)):
+        assert item.faces[0] is hidden
 
 
 @pytest.mark.parametrize(("size", "wanted"), [(128, 64), (150, 64), (64, 64), (40, 40)])

@@ -26,6 +26,7 @@ from megafs_video.errors import (
     VideoError,
 )
 from megafs_video.pipeline import build
+from megafs_video.pipeline import swap as swapping
 from megafs_video.pipeline.blend import Blend
 from megafs_video.pipeline.options import SwapOptions
 from megafs_video.pipeline.report import Progress
@@ -411,3 +412,11 @@ def test_no_more_frames_are_alive_in_a_long_clip_than_in_a_short_one(
     # hand. Nobody is missing, so no frame waits for that.
     assert most_alive(60) <= 50
     assert most_alive(240) <= 50
+
+
+def test_memory_is_given_back_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given_back = []
+    monkeypatch.setattr(swapping, "_TIDY_FRAMES", 5)
+    monkeypatch.setattr(swapping, "give_back_freed_memory", lambda: given_back.append(1))
+    swap(write_clip(tmp_path / "target.mp4", walk(12)), tmp_path / "out.mp4")
+    assert len(given_back) == 2

@@ -82,8 +82,7 @@ def test_every_later_frame_is_the_same(options: SwapOptions, choice: FaceChoice 
             marked[place] = replace(marked[place], checkpoint=checkpoint)
         whole = list(run(cast, options, marked))
         changed = [
-            (after.pixels != before.pixels).any()
-            for before, after in zip(marked, whole, strict=True)
+            (after.shown != before.shown).any() for before, after in zip(marked, whole, strict=True)
         ]
         assert sum(changed) > NUM_FRAMES / 5
         for place, checkpoint in checkpoints.items():
@@ -91,7 +90,7 @@ def test_every_later_frame_is_the_same(options: SwapOptions, choice: FaceChoice 
             rest[0] = replace(rest[0], checkpoint=Checkpoint(checkpoint.memories))
             for wanted, found in zip(whole[place:], run(cast, options, rest), strict=True):
                 assert found.pts == wanted.pts
-                np.testing.assert_array_equal(found.pixels, wanted.pixels)
+                np.testing.assert_array_equal(found.shown, wanted.shown)
 
 
 def test_every_profile_can_be_kept() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 
 import av
@@ -15,6 +16,7 @@ from megafs_video.video.probe import probe
 from megafs_video.video.read import read_frames
 from megafs_video.video.write import VideoWriter
 from tests.clips import make_clip, numbered_picture
+from tests.video.test_planes import FORMATS, noise
 
 # Weights of red and blue in luma, by H.273 code: the definition, not swscale's tables.
 WEIGHTS = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
@@ -154,3 +156,29 @@ def test_a_matrix_that_cannot_be_converted_is_refused() -> None:
     frame = tagged_frame(smooth_picture(64, 96), 1, False, 8)  # YCgCo
     with pytest.raises(VideoError, match=r"H\.273 code 8.*convert the clip to BT\.709"):
         ToRgb()(frame)
+
+
+@pytest.mark.parametrize("pixel_format", [*FORMATS, "nv12", "p010le", "yuvj420p"])
+@pytest.mark.parametrize(("matrix", "colour_range"), [(1, 1), (5, 2), (7, 0), (9, 2)])
+def test_pictures_for_looking_at_are_converted_alike(
+    pixel_format: str, matrix: int, colour_range: int
+) -> None:
+    frame = noise(pixel_format, 1)
+    frame.colorspace, frame.color_range = matrix, colour_range
+    exact, looked_at = (ToRgb(is_exact=is_exact)(frame).astype(int) for is_exact in (True, False))
+    if pixel_format in ("yuv420p", "yuv422p", "yuvj420p"):  # where swscale has a quicker way
+        assert abs((looked_at - exact).mean()) < 2
+    else:
+        np.testing.assert_array_equal(looked_at, exact)
+
+
+def test_pictures_that_wait_lie_in_buffers_that_are_used_again() -> None:
+    to_rgb, frame = ToRgb(is_exact=False), noise("yuv420p", 1, height=480, width=640)
+    waiting: deque[tuple[UInt8Array, UInt8Array]] = deque(maxlen=8)
+    places = set()
+    for index in range(60):
+        pixels = to_rgb(frame)
+        places.add(pixels.ctypes.data)
+        # Other things that come and go, and would break up what the C library has to give.
+        waiting.append((pixels, np.zeros(200_000 + 9_000 * (index % 7), np.uint8)))
+    assert len(places) <= 8 + 2

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import pytest
 
 from megafs_video.errors import CodecError
-from megafs_video.values import Frame, UInt8Array
+from megafs_video.values import Frame, Patch, UInt8Array, patched
 from megafs_video.video.colour import ToRgb, rgb_to_yuv
-from megafs_video.video.orientation import IDENTITY
+from megafs_video.video.orientation import IDENTITY, exif_matrix, turn_upright
 from megafs_video.video.planes import DecodedPicture
 from megafs_video.video.probe import probe
 from megafs_video.video.read import read_frames
@@ -157,6 +157,43 @@ def test_what_is_painted_shows_the_colour_that_was_asked_for(
     # Asked again, it does not paint twice; asked for the old pixels, it shows them again.
     np.testing.assert_array_equal(found, to_rgb(picture.showing(wanted)))
     assert np.abs(to_rgb(picture.showing(pixels)).astype(int) - pixels).max() <= 2
+
+
+@pytest.mark.parametrize("pixel_format", FORMATS)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_patch_shows_what_the_whole_picture_would(pixel_format: str, orientation: int) -> None:
+    matrix = exif_matrix(orientation)
+    shown = []
+    for is_whole in (True, False):
+        frame = noise(pixel_format, 3)
+        pixels = turn_upright(ToRgb()(frame), matrix)
+        picture = DecodedPicture.of(frame, pixels, matrix)
+        assert picture is not None
+        patch = Patch(31, 20, painted(pixels)[20:41, 31:48])  # on no border of a chroma sample
+        if is_whole:
+            shown.append(samples_of(picture.showing(patched(pixels, patch))))
+            continue
+        shown.append(samples_of(picture.showing(pixels, patch)))
+        again = samples_of(picture.showing(pixels, patch))  # it does not paint twice
+        assert all(map(np.array_equal, again, shown[-1]))
+    for whole, part in zip(*shown, strict=True):
+        np.testing.assert_array_equal(whole, part)
+
+
+@pytest.mark.parametrize("size", [(47, 95), (48, 96)])
+def test_a_patch_may_reach_to_the_border(size: tuple[int, int]) -> None:
+    frame = noise("yuv420p", 3, height=size[0], width=size[1])
+    pixels = ToRgb()(frame)
+    picture = DecodedPicture.of(frame, pixels, IDENTITY)
+    assert picture is not None
+    whole = np.full_like(pixels, 120)
+    picture.showing(pixels, Patch(0, 0, whole))
+    found = ToRgb()(picture.showing(pixels, Patch(0, 0, whole))).astype(int)
+    assert found.shape == pixels.shape
+    # Another patch takes the place of the first.
+    np.testing.assert_array_equal(
+        picture.rgb(pixels, Patch(0, 0, whole)), picture.rgb(pixels, Patch(0, 0, whole.copy()))
+    )
 
 
 def test_a_deep_picture_keeps_what_eight_bits_cannot_say() -> None:
