@@ -7,7 +7,7 @@ import math
 import pickle
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -93,9 +93,9 @@ def train(
     """Train ``task.module`` and its running ``average``; resumes the run in ``folder`` if any.
 
     ``folder`` receives log.csv, sheets and last.pt. A resumed run ends with the weights of one
-    that was never stopped. ``inputs`` says what it is trained on. ConfigError if the folder holds
-    a run with other settings or inputs, or a damaged checkpoint; OutputError if it cannot be
-    made or is full.
+    that was never stopped; with more ``num_steps`` or ``num_minutes`` it becomes longer.
+    ``inputs`` says what it is trained on. ConfigError if the folder holds a run with other
+    settings or inputs, or a damaged checkpoint; OutputError if it cannot be made or is full.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,8 @@ def train(
     random = torch.Generator().manual_seed(config.seed)
     trained = [weight for weight in task.module.parameters() if weight.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=config.learning_rate, betas=(0.9, 0.99))
-    settings = f"{config!r} {inputs}"
+    # A run that was too short goes on with more steps or minutes.
+    settings = f"{replace(config, num_steps=1, num_minutes=0.0)!r} {inputs}"
     first, minutes_before = _resume(folder, settings, task.module, average, optimizer, random)
     _cut_log(folder / "log.csv", first)
     seen: dict[str, list[float]] = {}

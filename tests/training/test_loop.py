@@ -235,3 +235,9 @@ def test_the_rate_falls_by_steps_or_by_time_whichever_is_further() -> None:
     assert learning_rate(config, 500, minutes=1) == learning_rate(config, 500, minutes=4)
     assert learning_rate(config, 500, minutes=9) < learning_rate(config, 500, minutes=4)
     assert learning_rate(config, 5, minutes=10) == pytest.approx(0.01 * config.learning_rate)
+
+
+def test_a_run_that_was_too_short_goes_on_with_more_steps(tmp_path: Path) -> None:
+    run(tmp_path)
+    _, _, reports = run(tmp_path, replace(CONFIG, num_steps=28))
+    assert [report.step for report in reports] == [24, 28]
