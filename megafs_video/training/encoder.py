@@ -18,9 +18,8 @@ from megafs_video.training.faces import augment, degrade, to_device_pixels
 from megafs_video.training.head import (
     NUM_FITTED,
     PictureHead,
-    haar,
-    rows_of_pixels,
     solve,
+    statistics,
     window_distance,
 )
 from megafs_video.training.losses import (
@@ -188,10 +187,10 @@ def fresh_corrector(corrector: Corrector, generator: Generator, faces: RenderedF
         low = faces.styles[index : index + 10, :num_low].float()
         features = generator.sketch(generator.constant.expand(len(low), -1, -1, -1), low)
         pixels = to_device_pixels(faces.pixels[index : index + 10])
-        bands = haar(functional.interpolate(pixels, (size, size), mode="area"))
-        rows = rows_of_pixels(features)
-        gram += rows.T @ rows
-        cross += rows.T @ bands.permute(0, 2, 3, 1).reshape(-1, 12)
+        wanted = functional.interpolate(pixels, (size, size), mode="area")
+        more_gram, more_cross = statistics(features, wanted)
+        gram += more_gram
+        cross += more_cross
     weight = solve(gram, cross)  # [12, C + 1]
     corrector.draw.weight.copy_(weight[:, :-1, None, None])
     assert corrector.draw.bias is not None

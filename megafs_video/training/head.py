@@ -88,11 +88,10 @@ class PictureHead(nn.Module):
         cut = cut_window(features, inner, side)
         scaled = scaled_features(self.generator[0], cut, latents, self.num_blocks)
         wanted = functional.interpolate(drawn, (2 * side, 2 * side), mode="area")
-        found, bands = rows_of_pixels(scaled), haar(wanted).permute(0, 2, 3, 1).reshape(-1, 12)
-        forget = 1 - MEMORY
-        per_pixel = self.gram[-1, -1] / len(found)  # the statistics keep their size
-        self.gram.lerp_(per_pixel * (found.T @ found), forget)
-        self.cross.lerp_(per_pixel * (found.T @ bands), forget)
+        gram, cross = statistics(scaled, wanted)
+        size = self.gram[-1, -1] / gram[-1, -1]  # a count of pixels, which stays as it is
+        self.gram.lerp_(size * gram, 1 - MEMORY)
+        self.cross.lerp_(size * cross, 1 - MEMORY)
         # Not in place: a picture drawn before may still wait for its gradients.
         self.weight = solve(self.gram, self.cross)
 
@@ -138,10 +137,15 @@ def scaled_features(
     return features * scale[:, :, None, None]
 
 
-def rows_of_pixels(features: Tensor) -> Tensor:
-    """[N, C, H, W] -> [N · H · W, C + 1], with a one at the end of each row."""
+def statistics(features: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """What ``solve`` needs of features [N, C, H, W] and their pictures [N, 3, 2H, 2W].
+
+    The Gram matrix [C + 1, C + 1] of the features and a one, the number of pixels in its corner;
+    and their products with the pictures' Haar bands, [C + 1, 12].
+    """
     rows = features.permute(0, 2, 3, 1).flatten(0, 2)
-    return torch.cat((rows, rows.new_ones(len(rows), 1)), dim=1)
+    rows = torch.cat((rows, rows.new_ones(len(rows), 1)), dim=1)
+    return rows.T @ rows, rows.T @ haar(pixels).permute(0, 2, 3, 1).reshape(-1, 12)
 
 
 def check_num_rendered(num_rendered: int, count: int = NUM_FITTED) -> None:
@@ -172,9 +176,9 @@ def fit_picture_head(
         )
         pixels = to_device_pixels(faces.pixels[index : index + 1])
         wanted = functional.interpolate(pixels, (size, size), mode="area")
-        rows = rows_of_pixels(features)
-        gram += rows.T @ rows
-        cross += rows.T @ haar(wanted).permute(0, 2, 3, 1).reshape(-1, 12)
+        more_gram, more_cross = statistics(features, wanted)
+        gram += more_gram
+        cross += more_cross
     head = PictureHead(generator, num_blocks, gram, cross)
     error = 0.0
     for index in range(count, count + NUM_HELD_OUT):
