@@ -191,7 +191,8 @@ class Latents:
     def __len__(self) -> int:
         return int(self.constant.shape[0])
 
-    def __getitem__(self, index: slice) -> Latents:
+    def __getitem__(self, index: slice | Tensor) -> Latents:
+        """The faces of a slice, of a mask [N], or of numbers [M]."""
         return Latents(self.constant[index], self.styles[index])
 
     @staticmethod

@@ -64,7 +64,16 @@ class PictureConfig(LoopConfig):
 
 
 @dataclass(frozen=True)
-class EncoderConfig(PictureConfig):
+class ReadingConfig(PictureConfig):
+    """Weights of what is asked of HieRFE before anything is drawn from its codes (ours)."""
+
+    weight_sketch: float = 0.5  # of what the encoder draws to correct itself
+    weight_code: float = 1.0
+    weight_constant: float = 0.02
+
+
+@dataclass(frozen=True)
+class EncoderConfig(ReadingConfig):
     """HieRFE (Eq. 8): weights of the losses and where the faces come from."""
 
     num_rendered: int = 2000  # generated faces with known codes, drawn before the first step
@@ -73,24 +82,21 @@ class EncoderConfig(PictureConfig):
     picture_batch: int = 6  # photographs and rendered faces a step: losses on pictures
     picture_from_step: int = 450  # codes first
     head_blocks: int = 4  # of the generator, before pictures are drawn: 3 for 64 px, 4 for 128 px
-    weight_sketch: float = 0.5  # of what the encoder draws to correct itself
-    weight_code: float = 1.0
     weight_perceptual: float = 0.8
-    weight_constant: float = 0.02
 
 
 @dataclass(frozen=True)
-class TransferConfig(PictureConfig):
-    """FTM (Eq. 14)."""
+class TransferConfig(ReadingConfig):
+    """FTM (Eq. 14), and HieRFE, which goes on learning beside it."""
 
     num_steps: int = 800
-    learning_rate: float = 2e-3
-    num_rendered: int = 320  # generated faces: the picture head is fitted on them
-    code_batch: int = 16  # generated faces a step, whose codes are known
-    batch: int = 6
-    same_share: float = 0.25  # pairs whose source is the target: reconstruction (Eq. 9)
-    direct_share: float = 0.5  # of those, drawn from HieRFE's codes: its heads must stay true
-    weight_code: float = 0.2
+    num_rendered: int = 750  # generated faces: the picture head is fitted on them
+    code_batch: int = 4  # of them a step, whose codes are known
+    batch: int = 12  # photographs a step: each is the target of another, or of itself
+    same_share: float = 0.33  # pairs whose source is the target: reconstruction (Eq. 9)
+    direct_share: float = 0.5  # of those, drawn from HieRFE's codes, which must stay true
+    weight_code: float = 0.1
+    weight_constant: float = 0.002
     weight_identity: float = 8.0
     weight_landmark: float = 200.0
     weight_expression: float = 20.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -13,7 +14,7 @@ from megafs_video.networks.correct import Corrector
 from megafs_video.networks.encoder import Encoder
 from megafs_video.networks.generator import Generator
 from megafs_video.training.basis import constant_basis
-from megafs_video.training.config import EncoderConfig
+from megafs_video.training.config import EncoderConfig, ReadingConfig
 from megafs_video.training.faces import augment, degrade, to_device_pixels
 from megafs_video.training.head import (
     NUM_FITTED,
@@ -42,6 +43,82 @@ class Learner(nn.Module):
         self.head = head
 
 
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """K rendered faces whose codes are known, then N photographs, as HieRFE read them."""
+
+    pixels: Tensor  # [K + N, 3, S, S], before they were degraded
+    identity: Tensor  # [K + N, 512]
+    points: Tensor  # [K + N, 106, 2]
+    guesses: list[Latents]  # of K + N faces, before and after each correction
+    known: Tensor  # [K, num_styles, 512]
+
+    @property
+    def photographs(self) -> slice:
+        """Which of the faces they are."""
+        return slice(len(self.known), None)
+
+
+class Reader:
+    """Picks faces, has HieRFE read them, and says how far it is from what is known of them."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        rendered: RenderedFaces,
+        faces: UInt8Array,
+        teachers: Teachers,
+    ) -> None:
+        self.encoder = encoder
+        self.rendered = rendered
+        self.faces = faces
+        self.teachers = teachers
+
+    def read(self, num_known: int, num_photographs: int, random: torch.Generator) -> Batch:
+        """So many rendered faces and photographs, degraded as in video before they are read."""
+        chosen = torch.randint(len(self.rendered.pixels), (num_known,), generator=random)
+        pixels = to_device_pixels(self.rendered.pixels[chosen.numpy()])
+        if num_photographs:
+            picked = torch.randint(len(self.faces), (num_photographs,), generator=random)
+            photographs = augment(to_device_pixels(self.faces[picked.numpy()]), random)
+            pixels = torch.cat((pixels, photographs))
+        with torch.no_grad():
+            identity, points = self.teachers.arcface(pixels), self.teachers.landmarks(pixels)
+        seen = degrade(pixels, random)
+        encoder = self.encoder
+        reading, cues = encoder.read(seen), encoder.cues(identity, points)
+        styles = encoder.styles(reading.pooled, cues)
+        guesses = encoder.correct(seen, reading, styles, cues, self.teachers.generator)
+        return Batch(pixels, identity, points, guesses, self.rendered.styles[chosen].float())
+
+    def losses(self, batch: Batch, config: ReadingConfig) -> dict[str, Tensor]:
+        """Ours: distance to known codes, how far C strays, and Eq. 4 on the sketches."""
+        encoder, latents = self.encoder, batch.guesses[-1]
+        styles, scale = latents.styles[: len(batch.known)], encoder.style_scale
+        losses = {
+            "code": config.weight_code * code_loss(styles, batch.known, scale),
+            "constant": config.weight_constant
+            * constant_loss(latents.constant, encoder.constant_mean),
+        }
+        if config.weight_sketch and encoder.corrector is not None:
+            losses["sketch"] = config.weight_sketch * self.sketch_loss(batch)
+        return losses
+
+    def sketch_loss(self, batch: Batch) -> Tensor:
+        """Eq. 4 between pictures and what C and the low codes alone draw of each guess."""
+        encoder, generator = self.encoder, self.teachers.generator
+        assert encoder.corrector is not None
+        sketches = [
+            encoder.corrector.sketch(
+                generator, guess.constant, guess.styles[:, : encoder.dims.num_low]
+            )
+            for guess in (batch.guesses[0], batch.guesses[-1])
+        ]
+        wanted = functional.interpolate(batch.pixels, sketches[0].shape[-2:], mode="area")
+        return torch.stack([reconstruction_loss(one, wanted) for one in sketches]).mean()
+
+
 class EncoderTask:
     """Eq. 8 on photographs, and distance to the known codes on rendered faces."""
 
@@ -57,56 +134,24 @@ class EncoderTask:
     ) -> None:
         self.module = learner
         self.config = config
-        self.rendered = rendered
-        self.faces = faces
+        self.reader = Reader(learner.encoder, rendered=rendered, faces=faces, teachers=teachers)
         self.validation = validation
         self.teachers = teachers
 
     def step(self, step: int, random: torch.Generator) -> dict[str, Tensor]:
         """Eq. 8, term by term: one batch of rendered faces and, later, one of photographs."""
-        config, encoder = self.config, self.module.encoder
-        has_pictures = step >= config.picture_from_step
-        num_known = config.late_code_batch if has_pictures else config.code_batch
-        chosen = torch.randint(len(self.rendered.pixels), (num_known,), generator=random)
-        pixels = to_device_pixels(self.rendered.pixels[chosen.numpy()])
-        wanted = self.rendered.styles[chosen].float()
-        if has_pictures:
-            picked = torch.randint(len(self.faces), (config.picture_batch,), generator=random)
-            photographs = augment(to_device_pixels(self.faces[picked.numpy()]), random)
-            pixels = torch.cat((pixels, photographs))
-        with torch.no_grad():
-            identity, points = self.teachers.arcface(pixels), self.teachers.landmarks(pixels)
-        seen = degrade(pixels, random)
-        reading, cues = encoder.read(seen), encoder.cues(identity, points)
-        styles = encoder.styles(reading.pooled, cues)
-        guesses = encoder.correct(seen, reading, styles, cues, self.teachers.generator)
-        scale = encoder.style_scale
-        known, unknown = slice(0, num_known), slice(num_known, None)
-        losses = {
-            "code": config.weight_code * code_loss(guesses[-1].styles[known], wanted, scale),
-            "constant": config.weight_constant
-            * constant_loss(guesses[-1].constant, encoder.constant_mean),
-        }
-        if config.weight_sketch and encoder.corrector is not None:
-            losses["sketch"] = config.weight_sketch * self.sketch_loss(guesses, pixels)
-        if has_pictures:
-            losses |= self.picture_losses(
-                guesses[-1][unknown], photographs, identity[unknown], points[unknown], random
-            )
-        return losses
-
-    def sketch_loss(self, guesses: list[Latents], pixels: Tensor) -> Tensor:
-        """Ours: Eq. 4 between pictures and what C and the low codes alone draw of each guess."""
-        encoder, generator = self.module.encoder, self.teachers.generator
-        assert encoder.corrector is not None
-        sketches = [
-            encoder.corrector.sketch(
-                generator, guess.constant, guess.styles[:, : encoder.dims.num_low]
-            )
-            for guess in (guesses[0], guesses[-1])
-        ]
-        wanted = functional.interpolate(pixels, sketches[0].shape[-2:], mode="area")
-        return torch.stack([reconstruction_loss(one, wanted) for one in sketches]).mean()
+        config = self.config
+        if step < config.picture_from_step:
+            return self.reader.losses(self.reader.read(config.code_batch, 0, random), config)
+        batch = self.reader.read(config.late_code_batch, config.picture_batch, random)
+        chosen = batch.photographs
+        return self.reader.losses(batch, config) | self.picture_losses(
+            batch.guesses[-1][chosen],
+            batch.pixels[chosen],
+            batch.identity[chosen],
+            batch.points[chosen],
+            random,
+        )
 
     def picture_losses(
         self,

@@ -37,7 +37,7 @@ from megafs_video.training.head import (
 from megafs_video.training.loop import UNREADABLE, Progress, train
 from megafs_video.training.rendered import RenderedFaces, render_faces, style_statistics
 from megafs_video.training.teachers import Teachers
-from megafs_video.training.transfer import Swapper, TransferTask, encode_faces
+from megafs_video.training.transfer import Swapper, TransferTask
 from megafs_video.weights.cache import sha256_of
 from megafs_video.weights.checkpoint import load_checkpoint, save_checkpoint
 from megafs_video.weights.fetch import ensure
@@ -136,8 +136,9 @@ def train_encoder(
         warm = read_backbone_state(ensure(["parser"], offline=offline)["parser"])
         say(f"backbone starts from face parsing: {_take_over(encoder.backbone, warm)}")
     else:
-        warm = dict(read_start(start))
-        say(f"encoder starts from {start}: {_take_over(encoder, warm)}")
+        found, of_head = read_start(start)
+        say(f"encoder starts from {start}: {_take_over(encoder, found)}")
+        _take_over(head, of_head)
     learner = Learner(encoder, head)
     to_channels_last(learner.requires_grad_(requires_grad=True).train())
     average = freeze(deepcopy(learner))
@@ -167,27 +168,49 @@ def _fresh_encoder(dims: Dims, teachers: Teachers, rendered: RenderedFaces) -> E
     return encoder
 
 
-def read_start(path: Path) -> dict[str, Tensor]:
-    """An encoder's tensors by name, from its file or from a run's ``last.pt``.
+def read_start(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """An encoder's tensors by name, and those of the picture head that followed it, if any.
 
-    ConfigError if a ``last.pt`` is damaged or of another training; WeightsError for other files.
+    path: an encoder, or ``last.pt`` of a run. ConfigError if a ``last.pt`` is damaged or of
+    another training; WeightsError for other files.
     """
     if path.suffix != ".pt":
-        return dict(load_checkpoint(path, kind="encoder").tensors)
+        return dict(load_checkpoint(path, kind="encoder").tensors), {}
     try:
         average = torch.load(path, map_location="cpu", weights_only=True)["average"]
+        encoder, head = (_part(average, prefix) for prefix in ("encoder.", "head."))
     except UNREADABLE as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"{path} is no checkpoint of a run ({reason})") from error
-    prefix = "encoder."
-    found = {
+    if not encoder:
+        raise ConfigError(f"{path} holds no encoder; give last.pt of megafs-video train encoder")
+    return encoder, head
+
+
+def _finished_encoder(path: Path, dims: Dims) -> tuple[Encoder, dict[str, Tensor]]:
+    """An encoder, and the tensors of the picture head that followed it, if ``path`` is a run's.
+
+    dims: of an encoder that a run's ``last.pt`` holds, which does not say.
+    """
+    if path.suffix != ".pt":
+        return load_encoder(path), {}
+    found, of_head = read_start(path)
+    encoder = Encoder(dims)
+    try:
+        encoder.load_state_dict(found)
+    except UNREADABLE as error:
+        raise ConfigError(
+            f"{path} holds an encoder of other dims; give its encoder.safetensors"
+        ) from error
+    return encoder, of_head
+
+
+def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
         name.removeprefix(prefix): tensor
-        for name, tensor in average.items()
+        for name, tensor in state.items()
         if name.startswith(prefix)
     }
-    if not found:
-        raise ConfigError(f"{path} holds no encoder; give last.pt of megafs-video train encoder")
-    return found
 
 
 def _take_over(module: torch.nn.Module, state: dict[str, Tensor]) -> str:
@@ -204,36 +227,37 @@ def train_transfer(
     encoder_checkpoint: Path,
     config: TransferConfig,
     *,
+    dims: Dims | None = None,
     offline: bool = False,
     say: Callable[[str], None] = print,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Path:
-    """Train FTM and the heads of a finished HieRFE; returns ``output/transfer.safetensors``.
+    """Train FTM beside a HieRFE that learns on; returns ``output/transfer.safetensors``.
 
-    The encoder with its new heads lands beside it, as ``output/encoder.safetensors``.
+    encoder_checkpoint: a finished encoder, or ``last.pt`` of its run, with the picture head that
+    followed it. HieRFE lands beside FTM, as ``output/encoder.safetensors``.
     """
     keep_freed_memory()
     torch.manual_seed(config.seed)
     paths, held_out = _prepare(folders, output, config)
-    encoder = load_encoder(encoder_checkpoint)
+    encoder, of_head = _finished_encoder(encoder_checkpoint, dims or Dims())
     dims = encoder.dims
     teachers = load_teachers(dims, offline=offline, say=say)
     rendered, head = prepare_rendered(output, teachers, config, say)
-    say(f"reading the codes of {len(paths)} faces")
-    faces, validation = (
-        encode_faces(read_faces(chosen, dims.crop_size), encoder, teachers)
-        for chosen in (paths, held_out)
-    )
+    _take_over(head, of_head)
+    say(f"reading {len(paths)} faces")
+    faces, validation = read_faces(paths, dims.crop_size), read_faces(held_out, dims.crop_size)
     transfer = FaceTransfer(dims)
     transfer.style_mean.copy_(encoder.style_mean)
     transfer.style_scale.copy_(encoder.style_scale)
     swapper = Swapper(encoder, transfer, head)
+    to_channels_last(swapper.requires_grad_(requires_grad=True).train())
     average = freeze(deepcopy(swapper))
     task = TransferTask(
         swapper,
         config=config,
-        faces=faces,
         rendered=rendered,
+        faces=faces,
         validation=validation,
         teachers=teachers,
     )

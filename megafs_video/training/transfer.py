@@ -1,45 +1,31 @@
-"""Training FTM (paper §3.4, Eq. 9–14) on what a finished HieRFE has read.
+"""Training FTM (paper §3.4, Eq. 9–14) while HieRFE goes on learning.
 
-The backbone, the pyramid and the maps' side of the mapping networks stay as they are, so every
-face is read once. The heads of the mapping networks, where the identity enters the codes, learn
-together with FTM (the paper keeps the whole encoder; ours is much smaller).
+The paper keeps a finished encoder as it is. Ours, much smaller, learns with FTM what of a face
+must lie in the high codes, which a swap replaces, and what in C and the low codes, which it keeps.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from megafs_video.networks.encoder import Encoder
-from megafs_video.networks.frozen import freeze
 from megafs_video.networks.transfer import FaceTransfer
 from megafs_video.training.config import TransferConfig
+from megafs_video.training.encoder import Reader
 from megafs_video.training.faces import to_device_pixels
 from megafs_video.training.head import PictureHead, window_distance
-from megafs_video.training.losses import code_loss, norm_loss, reconstruction_loss
+from megafs_video.training.losses import norm_loss, reconstruction_loss
 from megafs_video.training.rendered import RenderedFaces
 from megafs_video.training.sheets import rows_of
 from megafs_video.training.teachers import Teachers
 from megafs_video.values import Latents, UInt8Array
 
 
-@dataclass(frozen=True, eq=False)
-class EncodedFaces:
-    """Everything of a set of faces that stays the same while FTM learns."""
-
-    pixels: UInt8Array  # [N, S, S, 3]
-    constant: Tensor  # [N, 512, 4, 4] float16
-    low: Tensor  # [N, num_low, 512]
-    pooled: Tensor  # [N, L · width], what the maps say
-    embeddings: Tensor  # [N, 512], who it is
-    points: Tensor  # [N, K, 2]
-
-
 class Swapper(nn.Module):
-    """The heads of HieRFE and FTM, which learn together, and the picture head that follows."""
+    """HieRFE and FTM, which learn together, and the picture head that follows."""
 
     head: PictureHead
 
@@ -48,34 +34,6 @@ class Swapper(nn.Module):
         self.encoder = encoder
         self.transfer = transfer
         self.head = head
-        freeze(encoder)
-        for layer in encoder.heads():
-            layer.requires_grad_(requires_grad=True)
-
-    def latents(self, faces: EncodedFaces, chosen: Tensor) -> Latents:
-        """W++ of the chosen faces."""
-        cues = self.encoder.cues(faces.embeddings[chosen], faces.points[chosen])
-        styles = self.encoder.styles(faces.pooled[chosen], cues)
-        low = faces.low[chosen]
-        high = styles[:, low.shape[1] :]
-        return Latents(faces.constant[chosen].float(), torch.cat((low, high), dim=1))
-
-
-@torch.inference_mode()
-def encode_faces(
-    pixels: UInt8Array, encoder: Encoder, teachers: Teachers, batch: int = 16
-) -> EncodedFaces:
-    """Read the maps, embeddings and landmarks of uint8 faces [N, S, S, 3] once."""
-    parts: list[tuple[Tensor, ...]] = []
-    for start in range(0, len(pixels), batch):
-        part = to_device_pixels(pixels[start : start + batch])
-        embeddings, points = teachers.arcface(part), teachers.landmarks(part)
-        reading, cues = encoder.read(part), encoder.cues(embeddings, points)
-        styles = encoder.styles(reading.pooled, cues)
-        latents = encoder.correct(part, reading, styles, cues, teachers.generator)[-1]
-        low = latents.styles[:, : encoder.dims.num_low]
-        parts.append((latents.constant.half(), low, reading.pooled, embeddings, points))
-    return EncodedFaces(pixels, *(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
 class TransferTask:
@@ -86,54 +44,42 @@ class TransferTask:
         swapper: Swapper,
         *,
         config: TransferConfig,
-        faces: EncodedFaces,
         rendered: RenderedFaces,
-        validation: EncodedFaces,
+        faces: UInt8Array,
+        validation: UInt8Array,
         teachers: Teachers,
     ) -> None:
         self.module = swapper
         self.config = config
-        self.faces = faces
-        self.known_styles = rendered.styles
-        self.known = encode_faces(rendered.pixels, swapper.encoder, teachers)
+        self.reader = Reader(swapper.encoder, rendered=rendered, faces=faces, teachers=teachers)
         self.validation = validation
         self.teachers = teachers
 
     def step(self, step: int, random: torch.Generator) -> dict[str, Tensor]:
         """Eq. 14, term by term: pairs of faces, a share of them a face with itself (Eq. 9)."""
         config = self.config
-        count = len(self.faces.pixels)
-        source = torch.randint(count, (config.batch,), generator=random)
-        target = torch.randint(count, (config.batch,), generator=random)
+        batch = self.reader.read(config.code_batch, config.batch, random)
+        chosen = batch.photographs
+        targets, photographs = batch.guesses[-1][chosen], batch.pixels[chosen]
+        order = torch.arange(config.batch)
         is_same = torch.rand(config.batch, generator=random) < config.same_share
-        source = torch.where(is_same, target, source)
-        source_latents = self.module.latents(self.faces, source)
-        target_latents = self.module.latents(self.faces, target)
+        source = torch.where(is_same, order, another(config.batch, random))
+        sources = targets[source]
         is_direct = is_same & (torch.rand(config.batch, generator=random) < config.direct_share)
-        swapped = choose(
-            is_direct, target_latents, self.module.transfer(source_latents, target_latents)
-        )
+        swapped = choose(is_direct, targets, self.module.transfer(sources, targets))
         head = self.module.head
         features = head.features(swapped)
-        drawn = head.draw(features, swapped)
-        photographs = to_device_pixels(self.faces.pixels[target.numpy()])
-        wanted = head.resized(photographs)
-        losses = self.teachers.losses(
+        drawn, wanted = head.draw(features, swapped), head.resized(photographs)
+        losses = self.reader.losses(batch, config) | self.teachers.losses(
             drawn,
             wanted,
-            embeddings=self.faces.embeddings[source],
-            points=self.faces.points[target],
+            embeddings=batch.identity[chosen][source],
+            points=batch.points[chosen],
             config=config,
         )
         scale, num_low = self.module.transfer.style_scale, self.module.transfer.dims.num_low
-        source_high, swapped_high = source_latents.styles[:, num_low:], swapped.styles[:, num_low:]
+        source_high, swapped_high = sources.styles[:, num_low:], swapped.styles[:, num_low:]
         losses["norm"] = config.weight_norm * norm_loss(source_high, swapped_high, scale)
-        # Codes that the picture head does not see keep the meaning they had.
-        known = torch.randint(len(self.known_styles), (config.code_batch,), generator=random)
-        styles = self.module.latents(self.known, known).styles
-        losses["code"] = config.weight_code * code_loss(
-            styles, self.known_styles[known].float(), scale
-        )
         if is_same.any():
             losses["reconstruction"] = config.weight_reconstruction * reconstruction_loss(
                 drawn[is_same], wanted[is_same]
@@ -143,7 +89,7 @@ class TransferTask:
             squares, perceptual = window_distance(
                 head,
                 features[some],
-                Latents(swapped.constant[some], swapped.styles[some]),
+                swapped[some],
                 photographs[some],
                 self.teachers.lpips,
                 random,
@@ -156,18 +102,24 @@ class TransferTask:
     @torch.no_grad()
     def sheet(self, module: nn.Module) -> UInt8Array:
         """Validation sources, targets, and the swapped faces."""
-        swapper = cast("Swapper", module)
-        count = len(self.validation.pixels)
-        half = (count + 1) // 2
-        source, target = torch.arange(half), torch.arange(count - half, count)
-        swapped = swapper.transfer(
-            swapper.latents(self.validation, source), swapper.latents(self.validation, target)
+        swapper, teachers = cast("Swapper", module).eval(), self.teachers
+        pixels = to_device_pixels(self.validation)
+        latents = swapper.encoder(
+            pixels, teachers.arcface(pixels), teachers.landmarks(pixels), teachers.generator
         )
+        half = (len(pixels) + 1) // 2
+        source, target = slice(0, half), slice(len(pixels) - half, None)
         return rows_of(
-            swapper.head.resized(to_device_pixels(self.validation.pixels[source.numpy()])),
-            swapper.head.resized(to_device_pixels(self.validation.pixels[target.numpy()])),
-            swapper.head(swapped),
+            swapper.head.resized(pixels[source]),
+            swapper.head.resized(pixels[target]),
+            swapper.head(swapper.transfer(latents[source], latents[target])),
         )
+
+
+def another(count: int, random: torch.Generator) -> Tensor:
+    """For each of ``count`` things the number of another; of its own if it is the only one."""
+    ahead = torch.randint(1, max(2, count), (), generator=random)
+    return (torch.arange(count) + ahead) % count
 
 
 def choose(is_first: Tensor, first: Latents, second: Latents) -> Latents:

@@ -91,6 +91,12 @@ def test_both_trainings_end_in_checkpoints_that_load(runs: Path, faces: Path) ->
     assert torch.equal(transfer.style_mean, encoder.style_mean)
     assert (runs / "transfer" / "sheet-000004.jpg").is_file()
 
+    # FTM may also be taught beside an encoder that a run left, before it was rounded.
+    stopped_run = runs / "encoder" / "last.pt"
+    train_transfer([faces], runs / "beside", stopped_run, TRANSFER, dims=SMALL, say=said.append)
+    with pytest.raises(ConfigError, match=r"other dims; give its encoder\.safetensors"):
+        train_transfer([faces], runs / "beside", stopped_run, TRANSFER, say=said.append)
+
     # A run that goes on from a checkpoint starts with its weights, not with fresh ones.
     stopped = replace(ENCODER, num_steps=1, learning_rate=0.0, ema_decay=0.0)
     again = train_encoder(
@@ -100,7 +106,6 @@ def test_both_trainings_end_in_checkpoints_that_load(runs: Path, faces: Path) ->
     assert torch.equal(weights, encoder.backbone.conv1.weight)
 
     # So does one that goes on from a run that was stopped: the average, before it was rounded.
-    stopped_run = runs / "encoder" / "last.pt"
     another = train_encoder(
         [faces], runs / "another", stopped, dims=SMALL, start=stopped_run, say=said.append
     )
