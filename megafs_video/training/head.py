@@ -24,6 +24,8 @@ NUM_BLOCKS = 4  # 4 px -> 64 px
 NUM_FITTED = 300  # faces that the head is fitted on
 NUM_HELD_OUT = 20  # faces that measure the fit
 WINDOW, MARGIN = 20, 2  # of the features: what is drawn, and what of it a window's edge spoils
+SPOTS = ((0.43, 0.37), (0.43, 0.63), (0.71, 0.5))  # eyes and mouth of an aligned face, (y, x)
+SPOT_SHARE = 0.5  # of the windows, that lie about one of them; the others lie anywhere
 MEMORY = 0.99  # of what the head was fitted on, what is left after one more window
 
 
@@ -106,14 +108,26 @@ def window_distance(
 ) -> tuple[Tensor, Tensor]:
     """Eq. 4 and 5 in a random window that the whole generator draws; the head follows it."""
     side = features.shape[-1]
-    corner = torch.randint(side - WINDOW + 1, (2,), generator=random).tolist()
-    drawn = head.window(features, latents, (corner[0], corner[1]))
-    head.follow(features, latents, (corner[0], corner[1]), drawn)
+    corner = window_corner(side, random)
+    drawn = head.window(features, latents, corner)
+    head.follow(features, latents, corner, drawn)
     scale = photographs.shape[-1] // side  # pixels of a photograph for each of the features'
     inner = (scale * (corner[0] + MARGIN), scale * (corner[1] + MARGIN))
     wanted = cut_window(photographs, inner, scale * (WINDOW - 2 * MARGIN))
     small = functional.interpolate(drawn, wanted.shape[-2:], mode="area")
     return reconstruction_loss(small, wanted), perceptual_loss(lpips(small, wanted))
+
+
+def window_corner(side: int, random: torch.Generator) -> Corner:
+    """Where a window of ``side`` x ``side`` features begins: gaze and teeth are small."""
+    last = side - WINDOW
+    corner = torch.randint(last + 1, (2,), generator=random)
+    if torch.rand((), generator=random) < SPOT_SHARE:
+        spot = torch.tensor(SPOTS[int(torch.randint(len(SPOTS), (), generator=random))])
+        stray = WINDOW / 4 * (2 * torch.rand(2, generator=random) - 1)
+        corner = (spot * side - WINDOW / 2 + stray).round().long().clamp(0, last)
+    top, left = corner.tolist()
+    return top, left
 
 
 def solve(gram: Tensor, cross: Tensor) -> Tensor:

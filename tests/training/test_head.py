@@ -10,11 +10,13 @@ from megafs_video.networks.generator import inverse_haar
 from megafs_video.training.head import (
     MARGIN,
     NUM_HELD_OUT,
+    SPOTS,
     WINDOW,
     PictureHead,
     fit_picture_head,
     haar,
     scaled_features,
+    window_corner,
     window_distance,
 )
 from megafs_video.training.rendered import RenderedFaces
@@ -124,3 +126,15 @@ def test_the_distance_of_a_window_is_to_the_same_part_of_the_photograph() -> Non
         squares, perceptual = window_distance(head, features, latents, drawn, tiny_lpips(), random)
     assert squares < 1e-9
     assert perceptual < 1e-9
+
+
+def test_windows_lie_everywhere_and_most_often_about_eyes_and_mouth() -> None:
+    random = torch.Generator().manual_seed(0)
+    corners = [window_corner(64, random) for _ in range(600)]
+    assert all(0 <= number <= 64 - WINDOW for corner in corners for number in corner)
+    middles = torch.tensor(corners) + WINDOW / 2
+    for spot in SPOTS:
+        is_near = (middles - 64 * torch.tensor(spot)).abs().amax(dim=1) <= WINDOW / 4 + 1
+        assert 0.15 < is_near.float().mean() < 0.4  # anywhere: a sixteenth
+    assert (middles.amin(dim=0) < 14).all()
+    assert (middles.amax(dim=0) > 50).all()
