@@ -17,10 +17,11 @@ from megafs_video.engine import EngineEncoder, EngineGenerator
 from megafs_video.errors import DeviceError, WeightsError
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.encoder import Encoder
-from megafs_video.networks.frozen import ArcFace, Landmarks106, to_channels_last
+from megafs_video.networks.frozen import ArcFace, Landmarks106
 from megafs_video.networks.generator import Generator
 from megafs_video.networks.hierfe import HieRFE
 from megafs_video.networks.injection import IdInjection
+from megafs_video.networks.order import to_channels_last
 from megafs_video.networks.stylegan2 import StyleGan2
 from megafs_video.networks.transfer import FaceTransfer, replace_codes
 from megafs_video.values import Latents, check_shape

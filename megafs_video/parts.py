@@ -17,11 +17,11 @@ from megafs_video.networks.frozen import (
     Landmarks106,
     Step,
     freeze,
-    to_channels_last,
 )
 from megafs_video.networks.generator import Generator, StyleMapper
 from megafs_video.networks.hierfe import HieRFE
 from megafs_video.networks.injection import IdInjection
+from megafs_video.networks.order import to_channels_last
 from megafs_video.networks.perceptual import Lpips
 from megafs_video.networks.published import generator_state, style_mapper_state
 from megafs_video.networks.stylegan2 import StyleGan2

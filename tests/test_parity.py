@@ -22,9 +22,10 @@ from torch import Tensor
 from benchmarks import straightforward
 from megafs_video.model import load_model
 from megafs_video.networks.dims import PAPER
-from megafs_video.networks.frozen import freeze, to_channels_last
+from megafs_video.networks.frozen import freeze
 from megafs_video.networks.injection import IdInjection
 from megafs_video.networks.official import hierfe_state, injection_state
+from megafs_video.networks.order import to_channels_last
 from megafs_video.networks.rosinality import stylegan2_state
 from megafs_video.parts import build_paper
 from megafs_video.values import Latents

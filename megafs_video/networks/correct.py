@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.generator import Generator, inverse_haar
+from megafs_video.networks.order import SmallMapConv
 
 WIDTH = 256  # channels of each thing that is looked at
 
@@ -40,9 +41,9 @@ class Corrector(nn.Module):
         self.recall = nn.Conv2d(dims.constant_channels, WIDTH, 1)
         self.points = nn.Linear(2 * dims.num_landmarks, 16 * WIDTH) if dims.num_landmarks else None
         self.before = nn.BatchNorm2d(WIDTH)
-        self.mix = nn.Conv2d(WIDTH, 2 * WIDTH, 3, 1, 1, bias=False)
+        self.mix = SmallMapConv(WIDTH, 2 * WIDTH, 3, 1, 1, bias=False)
         self.after = nn.BatchNorm2d(2 * WIDTH)
-        self.constant = nn.Conv2d(2 * WIDTH, dims.constant_channels, 3, 1, 1)
+        self.constant = SmallMapConv(2 * WIDTH, dims.constant_channels, 3, 1, 1)
         self.low = nn.Linear(2 * WIDTH, dims.num_low * dims.style_size)
         self.register_buffer("basis", torch.eye(dims.constant_channels))
 

@@ -20,22 +20,25 @@ from torch.nn import functional
 from megafs_video.networks.correct import Corrector
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.generator import Generator
+from megafs_video.networks.order import SmallMapConv
 from megafs_video.values import Latents
 
 
 class Residual(nn.Module):
     """Two 3x3 convolutions and a short cut (He et al. 2016)."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, conv: type[nn.Conv2d] = nn.Conv2d
+    ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False)
+        self.conv1 = conv(in_channels, out_channels, 3, stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(out_channels)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, 1, 1, bias=False)
+        self.conv2 = conv(out_channels, out_channels, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(out_channels)
         self.downsample: nn.Sequential | None = None
         if stride != 1 or in_channels != out_channels:
             self.downsample = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
+                conv(in_channels, out_channels, 1, stride, bias=False),
                 nn.BatchNorm2d(out_channels),
             )
 
@@ -54,12 +57,13 @@ class Backbone(nn.Module):
         self.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
         before = (widths[0], *widths)
+        kinds = (*(nn.Conv2d for _ in widths[1:]), SmallMapConv)  # the last stage's maps: 4 px
         self.stages = nn.ModuleList(
             nn.Sequential(
-                Residual(before[stage], width, stride=1 if stage == 0 else 2),
-                *(Residual(width, width, stride=1) for _ in range(depth - 1)),
+                Residual(before[stage], width, 1 if stage == 0 else 2, conv),
+                *(Residual(width, width, 1, conv) for _ in range(depth - 1)),
             )
-            for stage, (width, depth) in enumerate(zip(widths, depths, strict=True))
+            for stage, (width, depth, conv) in enumerate(zip(widths, depths, kinds, strict=True))
         )
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
@@ -158,7 +162,7 @@ class Encoder(nn.Module):
             for depth, num_codes in enumerate(dims.codes_per_map)
         )
         self.mappings = cast("Sequence[MappingNetworks]", mappings)
-        self.constant = nn.Conv2d(widths[-1], dims.constant_channels, 3, padding=1)
+        self.constant = SmallMapConv(widths[-1], dims.constant_channels, 3, padding=1)
         self.constant_pool = nn.AdaptiveAvgPool2d(4)
         self.corrector = Corrector(dims) if dims.num_corrections else None
         # Landmarks as offsets from the mean face, in standard deviations.

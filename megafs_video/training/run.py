@@ -14,7 +14,8 @@ from megafs_video.allocator import keep_freed_memory
 from megafs_video.errors import ConfigError, OutputError
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.encoder import Encoder
-from megafs_video.networks.frozen import freeze, to_channels_last
+from megafs_video.networks.frozen import freeze
+from megafs_video.networks.order import to_channels_last
 from megafs_video.networks.transfer import FaceTransfer
 from megafs_video.parts import (
     build_arcface,

@@ -87,6 +87,34 @@ def test_every_operator_gives_what_onnxruntime_gives(every_operator: Path) -> No
     check_close(network(pixels), torch.from_numpy(wanted))
 
 
+@pytest.mark.parametrize("has_bias", [True, False])
+def test_a_batch_norm_goes_into_its_convolution(tmp_path: Path, has_bias: bool) -> None:
+    random = np.random.default_rng(0)
+    arrays = {
+        "weight": random.normal(size=(6, 3, 3, 3)),
+        "bias": random.normal(size=6),
+        "bn.scale": random.uniform(0.5, 2, 6),
+        "bn.bias": random.normal(size=6),
+        "bn.mean": random.normal(size=6),
+        "bn.variance": random.uniform(0.5, 2, 6),
+        "slope": random.uniform(0, 0.5, (6, 1, 1)),
+    }
+    inputs = ["x", "weight", "bias"] if has_bias else ["x", "weight"]
+    batch_norm = ["conv", "bn.scale", "bn.bias", "bn.mean", "bn.variance"]
+    nodes = [
+        helper.make_node("Conv", inputs, ["conv"], **CONV),
+        helper.make_node("BatchNormalization", batch_norm, ["bn"], epsilon=1e-3),
+        helper.make_node("PRelu", ["bn", "slope"], ["leaky"]),
+    ]
+    path = make_graph(tmp_path / "norm.onnx", nodes, arrays)
+    network = build_frozen(path)
+    assert [step.operator for step in network.steps] == ["Conv", "PRelu"]
+    pixels = random_pixels(1, 16)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (wanted,) = session.run(None, {"x": pixels.numpy()})
+    check_close(network(pixels), torch.from_numpy(wanted))
+
+
 def test_any_batch_can_be_run_whatever_the_file_says(every_operator: Path) -> None:
     network = build_frozen(every_operator)
     pixels = random_pixels(5, 16)

@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional
 
 from megafs_video.networks.dims import TINY
-from megafs_video.networks.frozen import to_channels_last
 from megafs_video.networks.generator import Generator, StyleMapper, inverse_haar
+from megafs_video.networks.order import to_channels_last
 from megafs_video.values import Latents
 from tests.tiny import check_close, random_latents, shaken
 

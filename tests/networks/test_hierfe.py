@@ -7,9 +7,10 @@ import torch
 
 from benchmarks import straightforward
 from megafs_video.networks.dims import Dims
-from megafs_video.networks.frozen import freeze, to_channels_last
+from megafs_video.networks.frozen import freeze
 from megafs_video.networks.hierfe import HieRFE
 from megafs_video.networks.official import hierfe_state
+from megafs_video.networks.order import to_channels_last
 from megafs_video.values import Latents
 from tests.official import TINY_PAPER, TINY_W_PLUS, hierfe_shapes, random_state
 from tests.tiny import check_close, random_pixels

@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from benchmarks import straightforward
 from megafs_video.networks.dims import Dims
-from megafs_video.networks.frozen import freeze, to_channels_last
+from megafs_video.networks.frozen import freeze
+from megafs_video.networks.order import to_channels_last
 from megafs_video.networks.rosinality import stylegan2_state
 from megafs_video.networks.stylegan2 import (
     Blur,
