@@ -29,12 +29,14 @@ def constant_basis(
     """
     random = torch.Generator().manual_seed(seed)
     channels = generator.constant.shape[1]
-    gram = torch.zeros(channels, channels)
+    device = generator.constant.device
+    gram = torch.zeros(channels, channels, device=device)
     for _ in range(NUM_PROBES):
         chosen = torch.randint(len(styles), (BATCH,), generator=random)
         constant = generator.constant.detach().repeat(BATCH, 1, 1, 1).requires_grad_()
-        features = generator.features(Latents(constant, styles[chosen].float()), num_blocks)
-        probe = torch.randn(features.shape, generator=random)
+        codes = styles[chosen].to(device).float()
+        features = generator.features(Latents(constant, codes), num_blocks)
+        probe = torch.randn(features.shape, generator=random).to(device)
         (gradient,) = torch.autograd.grad((features * probe).sum(), constant)
         rows = gradient.permute(0, 2, 3, 1).reshape(-1, channels)
         gram += rows.T @ rows

@@ -77,11 +77,12 @@ class Reader:
 
     def read(self, num_known: int, num_photographs: int, random: torch.Generator) -> Batch:
         """So many rendered faces and photographs, degraded as in video before they are read."""
+        device = self.encoder.style_mean.device
         chosen = torch.randint(len(self.rendered.pixels), (num_known,), generator=random)
-        pixels = to_device_pixels(self.rendered.pixels[chosen.numpy()])
+        pixels = to_device_pixels(self.rendered.pixels[chosen.numpy()], device)
         if num_photographs:
             picked = torch.randint(len(self.faces), (num_photographs,), generator=random)
-            photographs = augment(to_device_pixels(self.faces[picked.numpy()]), random)
+            photographs = augment(to_device_pixels(self.faces[picked.numpy()], device), random)
             pixels = torch.cat((pixels, photographs))
         with torch.no_grad():
             identity, points = self.teachers.arcface(pixels), self.teachers.landmarks(pixels)
@@ -90,7 +91,8 @@ class Reader:
         reading, cues = encoder.read(seen), encoder.cues(identity, points)
         styles = encoder.styles(reading.pooled, cues)
         guesses = encoder.correct(seen, reading, styles, cues, self.teachers.generator)
-        return Batch(pixels, identity, points, guesses, self.rendered.styles[chosen].float())
+        known = self.rendered.styles[chosen].to(device).float()
+        return Batch(pixels, identity, points, guesses, known)
 
     def losses(self, batch: Batch, config: ReadingConfig) -> dict[str, Tensor]:
         """Ours: distance to known codes, how far C strays, and Eq. 4 on the sketches."""
@@ -183,7 +185,7 @@ class EncoderTask:
     def sheet(self, module: nn.Module) -> UInt8Array:
         """Validation photographs above what their codes draw."""
         learner = cast("Learner", module).eval()
-        pixels = to_device_pixels(self.validation[:8])
+        pixels = to_device_pixels(self.validation[:8], learner.encoder.style_mean.device)
         teachers = self.teachers
         latents = learner.encoder(
             pixels, teachers.arcface(pixels), teachers.landmarks(pixels), teachers.generator
@@ -226,12 +228,14 @@ def fresh_corrector(corrector: Corrector, generator: Generator, faces: RenderedF
     """
     num_low = corrector.num_low
     channels = corrector.draw.in_channels
-    gram, cross = torch.zeros(channels + 1, channels + 1), torch.zeros(channels + 1, 12)
+    device = generator.constant.device
+    gram = torch.zeros(channels + 1, channels + 1, device=device)
+    cross = torch.zeros(channels + 1, 12, device=device)
     size = 2 * corrector.sketch_cells
     for index in range(0, min(len(faces.pixels), NUM_FITTED), 10):
-        low = faces.styles[index : index + 10, :num_low].float()
+        low = faces.styles[index : index + 10, :num_low].to(device).float()
         features = generator.sketch(generator.constant.expand(len(low), -1, -1, -1), low)
-        pixels = to_device_pixels(faces.pixels[index : index + 10])
+        pixels = to_device_pixels(faces.pixels[index : index + 10], device)
         wanted = functional.interpolate(pixels, (size, size), mode="area")
         more_gram, more_cross = statistics(features, wanted)
         gram += more_gram

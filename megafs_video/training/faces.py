@@ -59,9 +59,9 @@ def read_faces(paths: Sequence[Path], size: int) -> UInt8Array:
         return np.stack(list(pool.map(read, paths)))
 
 
-def to_device_pixels(pixels: UInt8Array) -> Tensor:
+def to_device_pixels(pixels: UInt8Array, device: torch.device | None = None) -> Tensor:
     """uint8 [N, H, W, 3] -> float32 [N, 3, H, W] in [-1, 1], channels last."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def augment(pixels: Tensor, random: torch.Generator) -> Tensor:
@@ -83,7 +83,9 @@ def augment(pixels: Tensor, random: torch.Generator) -> Tensor:
         ),
         dim=1,
     )  # [N, 2, 3]
-    grid = functional.affine_grid(rows, [count, 3, size, size], align_corners=False)
+    grid = functional.affine_grid(
+        rows.to(pixels.device), [count, 3, size, size], align_corners=False
+    )
     return functional.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
 
 
@@ -96,4 +98,12 @@ def degrade(pixels: Tensor, random: torch.Generator) -> Tensor:
         pixels = functional.interpolate(pixels, (size, size), mode="bilinear")
     gain = 0.85 + 0.3 * torch.rand(count, 3, 1, 1, generator=random).mean(dim=1, keepdim=True)
     noise = 0.04 * torch.rand(count, 1, 1, 1, generator=random)
-    return pixels * gain + noise * torch.randn(pixels.shape, generator=random)
+    grain = randn_like(pixels, random)
+    return pixels * gain.to(pixels.device) + noise.to(pixels.device) * grain
+
+
+def randn_like(tensor: Tensor, random: torch.Generator) -> Tensor:
+    """Normal noise drawn where the tensor is, by a seed that ``random``, on the CPU, gives."""
+    seed = int(torch.randint(2**62, (), generator=random))
+    there = torch.Generator(tensor.device).manual_seed(seed)
+    return torch.randn(tensor.shape, generator=there, device=tensor.device)

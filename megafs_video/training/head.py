@@ -132,7 +132,7 @@ def window_corner(side: int, random: torch.Generator) -> Corner:
 
 def solve(gram: Tensor, cross: Tensor) -> Tensor:
     """Least squares with a touch of ridge: [C + 1, C + 1] and [C + 1, 12] -> [12, C + 1]."""
-    ridge = 1e-6 * gram.diagonal().mean() * torch.eye(len(gram))
+    ridge = 1e-6 * gram.diagonal().mean() * torch.eye(len(gram), device=gram.device)
     weight: Tensor = torch.linalg.solve(gram + ridge, cross)
     return weight.T.contiguous()
 
@@ -181,14 +181,16 @@ def fit_picture_head(
     """The head fitted on ``count`` rendered faces, and its mean squared error on the next 20."""
     check_num_rendered(len(faces.pixels), count)
     channels = generator.blocks[num_blocks].up.out_features + 1
-    gram, cross = torch.zeros(channels, channels), torch.zeros(channels, 12)
+    device = generator.constant.device
+    gram = torch.zeros(channels, channels, device=device)
+    cross = torch.zeros(channels, 12, device=device)
     size = 8 * 2**num_blocks
     for index in range(count):
         latents = _latents(generator, faces, index)
         features = scaled_features(
             generator, generator.features(latents, num_blocks), latents, num_blocks
         )
-        pixels = to_device_pixels(faces.pixels[index : index + 1])
+        pixels = to_device_pixels(faces.pixels[index : index + 1], device)
         wanted = functional.interpolate(pixels, (size, size), mode="area")
         more_gram, more_cross = statistics(features, wanted)
         gram += more_gram
@@ -197,13 +199,14 @@ def fit_picture_head(
     error = 0.0
     for index in range(count, count + NUM_HELD_OUT):
         latents = _latents(generator, faces, index)
-        wanted = head.resized(to_device_pixels(faces.pixels[index : index + 1]))
+        wanted = head.resized(to_device_pixels(faces.pixels[index : index + 1], device))
         error += float((head(latents) - wanted).square().mean()) / NUM_HELD_OUT
     return head, error
 
 
 def _latents(generator: Generator, faces: RenderedFaces, index: int) -> Latents:
-    return Latents(generator.constant, faces.styles[index : index + 1].float())
+    styles = faces.styles[index : index + 1].to(generator.constant.device).float()
+    return Latents(generator.constant, styles)
 
 
 def haar(pixels: Tensor) -> Tensor:

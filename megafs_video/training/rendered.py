@@ -105,8 +105,9 @@ def _draw(generator: Generator, styles: Tensor) -> UInt8Array:
     """Pictures uint8 [N, S, S, 3] of codes [N, L, 512], one at a time: 1024 px takes memory."""
     size = generator.dims.crop_size
     pixels = np.empty((len(styles), size, size, 3), np.uint8)
+    codes = styles.to(generator.constant.device)
     for index in range(len(styles)):
-        picture = generator(Latents(generator.constant, styles[index : index + 1]))
+        picture = generator(Latents(generator.constant, codes[index : index + 1]))
         small = functional.interpolate(picture, (size, size), mode="area")
         pixels[index] = to_host_pixels(small)[0]
     return pixels

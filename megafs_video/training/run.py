@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from megafs_video.allocator import keep_freed_memory
+from megafs_video.devices import choose_device
 from megafs_video.errors import ConfigError, OutputError
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.encoder import Encoder
@@ -111,6 +112,7 @@ def train_encoder(
     *,
     dims: Dims | None = None,
     start: Path | None = None,
+    device: str = "cpu",
     offline: bool = False,
     say: Callable[[str], None] = print,
     report: Callable[[Progress], None] = lambda progress: None,
@@ -119,15 +121,16 @@ def train_encoder(
 
     folders: aligned 256 px faces; those kept for validation by name are never trained on.
     start: weights that the run starts from, as far as they fit ``dims``; what does not fit starts
-    fresh. A finished encoder, or ``last.pt`` of a run of other settings.
+    fresh. A finished encoder, or ``last.pt`` of a run of other settings. device: as ``load_model``.
     """
     keep_freed_memory()
+    chosen_device = choose_device(device)
     torch.manual_seed(config.seed)
     paths, held_out = _prepare(folders, output, config)
     if start is None:
         ensure(["parser"], offline=offline, announce=say)
     dims = dims or Dims()
-    teachers = load_teachers(dims, offline=offline, say=say)
+    teachers = load_teachers(dims, offline=offline, say=say).to(chosen_device)
     rendered, head = prepare_rendered(output, teachers, config, say)
     say(f"reading {len(paths)} faces")
     faces, validation = read_faces(paths, dims.crop_size), read_faces(held_out, dims.crop_size)
@@ -140,7 +143,7 @@ def train_encoder(
         found, of_head = read_start(start)
         say(f"encoder starts from {start}: {_take_over(encoder, found)}")
         _take_over(head, of_head)
-    learner = Learner(encoder, head)
+    learner = Learner(encoder, head).to(chosen_device)
     to_channels_last(learner.requires_grad_(requires_grad=True).train())
     average = freeze(deepcopy(learner))
     task = EncoderTask(
@@ -229,6 +232,7 @@ def train_transfer(
     config: TransferConfig,
     *,
     dims: Dims | None = None,
+    device: str = "cpu",
     offline: bool = False,
     say: Callable[[str], None] = print,
     report: Callable[[Progress], None] = lambda progress: None,
@@ -237,13 +241,15 @@ def train_transfer(
 
     encoder_checkpoint: a finished encoder, or ``last.pt`` of its run, with the picture head that
     followed it. HieRFE lands beside FTM, as ``output/encoder.safetensors``.
+    device: as in ``load_model``.
     """
     keep_freed_memory()
+    chosen_device = choose_device(device)
     torch.manual_seed(config.seed)
     paths, held_out = _prepare(folders, output, config)
     encoder, of_head = _finished_encoder(encoder_checkpoint, dims or Dims())
     dims = encoder.dims
-    teachers = load_teachers(dims, offline=offline, say=say)
+    teachers = load_teachers(dims, offline=offline, say=say).to(chosen_device)
     rendered, head = prepare_rendered(output, teachers, config, say)
     _take_over(head, of_head)
     say(f"reading {len(paths)} faces")
@@ -251,7 +257,7 @@ def train_transfer(
     transfer = FaceTransfer(dims)
     transfer.style_mean.copy_(encoder.style_mean)
     transfer.style_scale.copy_(encoder.style_scale)
-    swapper = Swapper(encoder, transfer, head)
+    swapper = Swapper(encoder, transfer, head).to(chosen_device)
     to_channels_last(swapper.requires_grad_(requires_grad=True).train())
     average = freeze(deepcopy(swapper))
     task = TransferTask(
@@ -286,7 +292,7 @@ def _ship(
     num_faces: int,
 ) -> Path:
     tensors = {
-        name: tensor.half() if tensor.is_floating_point() else tensor
+        name: (tensor.half() if tensor.is_floating_point() else tensor).cpu()
         for name, tensor in module.state_dict().items()
     }
     card = {"config": repr(config), "num_training_faces": str(num_faces)}

@@ -11,7 +11,13 @@ from megafs_video.values import UInt8Array
 def to_host_pixels(pixels: Tensor) -> UInt8Array:
     """float32 [N, 3, H, W] in [-1, 1] -> uint8 [N, H, W, 3], by the fixed map."""
     host: UInt8Array = (
-        ((pixels.detach() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+        ((pixels.detach() + 1) * 127.5)
+        .round()
+        .clamp(0, 255)
+        .byte()
+        .permute(0, 2, 3, 1)
+        .cpu()
+        .numpy()
     )
     return host
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from megafs_video.networks.frozen import ArcFace, Landmarks106
@@ -27,6 +28,16 @@ class Teachers:
     arcface: ArcFace
     landmarks: Landmarks106
     lpips: Lpips
+
+    def to(self, device: torch.device) -> Teachers:
+        """The same networks on a device; the mapper, which works only at the start, stays."""
+        return Teachers(
+            self.generator.to(device),
+            self.mapper,
+            self.arcface.to(device),
+            self.landmarks.to(device),
+            self.lpips.to(device),
+        )
 
     def losses(
         self,

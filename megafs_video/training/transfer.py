@@ -66,7 +66,9 @@ class TransferTask:
         source = torch.where(is_same, order, another(config.batch, random))
         sources = targets[source]
         is_direct = is_same & (torch.rand(config.batch, generator=random) < config.direct_share)
-        swapped = choose(is_direct, targets, self.module.transfer(sources, targets))
+        swapped = choose(
+            is_direct.to(photographs.device), targets, self.module.transfer(sources, targets)
+        )
         head = self.module.head
         features = head.features(swapped)
         drawn, wanted = head.draw(features, swapped), head.resized(photographs)
@@ -103,7 +105,7 @@ class TransferTask:
     def sheet(self, module: nn.Module) -> UInt8Array:
         """Validation sources, targets, and the swapped faces."""
         swapper, teachers = cast("Swapper", module).eval(), self.teachers
-        pixels = to_device_pixels(self.validation)
+        pixels = to_device_pixels(self.validation, swapper.encoder.style_mean.device)
         latents = swapper.encoder(
             pixels, teachers.arcface(pixels), teachers.landmarks(pixels), teachers.generator
         )

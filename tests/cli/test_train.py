@@ -56,7 +56,7 @@ def test_an_encoder_is_trained_on_every_folder_that_is_named(calls: Calls) -> No
     result = train("encoder", "--faces", "one", "--faces", "two", "--output", "runs")
     assert result.exit_code == 0, result.stderr
     assert calls.files == ([Path("one"), Path("two")], Path("runs"), EncoderConfig())
-    assert calls.options == {"start": None, "offline": False}
+    assert calls.options == {"start": None, "device": "auto", "offline": False}
 
 
 def test_a_run_tells_that_it_is_alive_on_stderr(calls: Calls) -> None:
@@ -64,7 +64,8 @@ def test_a_run_tells_that_it_is_alive_on_stderr(calls: Calls) -> None:
     assert result.stdout == ""
     assert result.stderr.splitlines() == [
         "reading 3 faces from a[b]c",
-        "step 10/130  code 1.0000  norm 0.2500  2.00 s a step, 4 min left",
+        # 8 rendered faces and 6 photographs in 2 seconds.
+        "step 10/130  code 1.0000  norm 0.2500  7.0 faces a second, 4 min left",
         "wrote runs/made.safetensors",
     ]
 
@@ -83,7 +84,18 @@ def test_a_transfer_is_trained_on_an_encoder_and_a_file_of_settings(
         Path("e.safetensors"),
         TransferConfig(seed=3),
     )
-    assert calls.options == {"offline": True}
+    assert calls.options == {"device": "auto", "offline": True}
+
+
+@pytest.mark.parametrize("verb", ["encoder", "transfer"])
+def test_a_run_may_be_ended_by_the_clock(calls: Calls, verb: str) -> None:
+    words = ("--faces", "one", "--output", "runs", "--minutes", "2.5", "--device", "cpu")
+    more = ("--encoder", "e.safetensors") if verb == "transfer" else ()
+    assert train(verb, *words, *more).exit_code == 0
+    settings = calls.files[-1]
+    assert settings.num_minutes == 2.5
+    assert settings.num_steps > 100_000
+    assert calls.options["device"] == "cpu"
 
 
 def test_a_wrong_setting_is_one_line_before_anything_is_read(calls: Calls, tmp_path: Path) -> None:
