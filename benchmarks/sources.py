@@ -74,7 +74,8 @@ def main() -> None:
         strangers = hang_gallery(pairs, SHOWN_SIZE, examine, lambda done: None).random_change
         detector = build_scrfd(ensure(["scrfd"])["scrfd"])
         for clip in chosen.clip:
-            table, rows = new_table(clip), []
+            table = new_table(clip)
+            rows: list[UInt8Array] = []
             for source in chosen.source:
                 swapped = chosen.folder / f"{source.stem}-{clip.stem}.mp4"
                 if not swapped.exists():
