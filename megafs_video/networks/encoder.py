@@ -258,3 +258,12 @@ class Encoder(nn.Module):
             low = low + self.style_scale * low_step
             found.append(Latents(constant, torch.cat((low, high), dim=1)))
         return found
+
+    def heads(self) -> list[nn.Module]:
+        """The last layers of the high codes' mapping networks: cues and pooled maps -> codes."""
+        return [
+            layer
+            for mapping in self.mappings[1:]
+            for layer in (mapping.identity, mapping.points, mapping.mix, mapping.project)
+            if layer is not None
+        ]

@@ -90,6 +90,7 @@ class TransferConfig(ReadingConfig):
     """FTM (Eq. 14), and HieRFE, which goes on learning beside it."""
 
     num_steps: int = 800
+    encoder_rate: float = 0.3  # of the learning rate, for HieRFE but the heads of the high codes
     num_rendered: int = 750  # generated faces: the picture head is fitted on them
     code_batch: int = 4  # of them a step, whose codes are known
     batch: int = 12  # photographs a step: each is the target of another, or of itself

@@ -23,6 +23,7 @@ from megafs_video.training.head import (
     statistics,
     window_distance,
 )
+from megafs_video.training.loop import Group
 from megafs_video.training.losses import (
     code_loss,
     constant_loss,
@@ -139,6 +140,10 @@ class EncoderTask:
         self.reader = Reader(learner.encoder, rendered=rendered, faces=faces, teachers=teachers)
         self.validation = validation
         self.teachers = teachers
+
+    def groups(self) -> list[Group]:
+        """HieRFE."""
+        return [Group(list(self.module.encoder.parameters()))]
 
     def step(self, step: int, random: torch.Generator) -> dict[str, Tensor]:
         """Eq. 8, term by term: one batch of rendered faces and, later, one of photographs."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -33,12 +33,22 @@ UNREADABLE = (
 )
 
 
+class Group(NamedTuple):
+    """Weights that learn at the same rate."""
+
+    weights: list[nn.Parameter]
+    rate: float = 1.0  # a share of the settings' learning rate
+
+
 class Task(Protocol):
     """What is trained: a module, a loss for each step, and pictures to look at."""
 
     @property
     def module(self) -> nn.Module:
         """What learns."""
+
+    def groups(self) -> list[Group]:
+        """Its weights, and how fast each of them learns."""
 
     def step(self, step: int, random: torch.Generator) -> dict[str, Tensor]:
         """Weighted losses by name; their sum is minimised."""
@@ -102,8 +112,10 @@ def train(
     except OSError as error:
         raise OutputError(f"{folder} cannot be made: {error.strerror}") from error
     random = torch.Generator().manual_seed(config.seed)
-    trained = [weight for weight in task.module.parameters() if weight.requires_grad]
-    optimizer = torch.optim.Adam(trained, lr=config.learning_rate, betas=(0.9, 0.99))
+    groups = task.groups()
+    trained = [weight for group in groups for weight in group.weights]
+    parts = [{"params": group.weights} for group in groups]
+    optimizer = torch.optim.Adam(parts, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
     # A run that was too short goes on with more steps or minutes.
     settings = f"{replace(config, num_steps=1, num_minutes=0.0)!r} {inputs}"
     first, minutes_before = _resume(folder, settings, task.module, average, optimizer, random)
@@ -113,8 +125,8 @@ def train(
     for step in range(first, config.num_steps):
         minutes = minutes_before + (time.perf_counter() - started) / 60
         is_last = step + 1 == config.num_steps or 0 < config.num_minutes <= minutes
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, step, minutes)
+        for part, group in zip(optimizer.param_groups, groups, strict=True):
+            part["lr"] = group.rate * learning_rate(config, step, minutes)
         losses = task.step(step, random)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(torch.stack(list(losses.values())).sum())

@@ -17,6 +17,7 @@ from megafs_video.training.config import TransferConfig
 from megafs_video.training.encoder import Reader
 from megafs_video.training.faces import to_device_pixels
 from megafs_video.training.head import PictureHead, window_distance
+from megafs_video.training.loop import Group
 from megafs_video.training.losses import norm_loss, reconstruction_loss
 from megafs_video.training.rendered import RenderedFaces
 from megafs_video.training.sheets import rows_of
@@ -54,6 +55,14 @@ class TransferTask:
         self.reader = Reader(swapper.encoder, rendered=rendered, faces=faces, teachers=teachers)
         self.validation = validation
         self.teachers = teachers
+
+    def groups(self) -> list[Group]:
+        """FTM with the heads of the codes that it moves, and the rest of HieRFE, more slowly."""
+        encoder, transfer = self.module.encoder, self.module.transfer
+        fast = [*transfer.parameters(), *(p for head in encoder.heads() for p in head.parameters())]
+        known = {id(weight) for weight in fast}
+        slow = [weight for weight in encoder.parameters() if id(weight) not in known]
+        return [Group(fast), Group(slow, self.config.encoder_rate)]
 
     def step(self, step: int, random: torch.Generator) -> dict[str, Tensor]:
         """Eq. 14, term by term: pairs of faces, a share of them a face with itself (Eq. 9)."""

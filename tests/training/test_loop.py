@@ -18,7 +18,7 @@ from megafs_video.errors import ConfigError, OutputError
 from megafs_video.networks.frozen import freeze
 from megafs_video.training import loop
 from megafs_video.training.config import LoopConfig
-from megafs_video.training.loop import Progress, learning_rate, train, update_average
+from megafs_video.training.loop import Group, Progress, learning_rate, train, update_average
 from megafs_video.values import UInt8Array
 from megafs_video.video.picture import read_picture
 
@@ -42,6 +42,9 @@ class ToyTask:
         x = torch.randn(16, 3, generator=random)
         error = self.module(x)[:, 0] - (2 * x[:, 0] - x[:, 1])
         return {"square": error.square().mean(), "size": 1e-6 * self.last.weight.norm()}
+
+    def groups(self) -> list[Group]:
+        return [Group(list(self.module.parameters()))]
 
     def sheet(self, module: nn.Module) -> UInt8Array:
         return np.zeros((8, 16, 3), np.uint8)
@@ -241,3 +244,17 @@ def test_a_run_that_was_too_short_goes_on_with_more_steps(tmp_path: Path) -> Non
     run(tmp_path)
     _, _, reports = run(tmp_path, replace(CONFIG, num_steps=28))
     assert [report.step for report in reports] == [24, 28]
+
+
+def test_groups_learn_at_their_rates(tmp_path: Path) -> None:
+    class TwoSpeeds(ToyTask):
+        def groups(self) -> list[Group]:
+            first = list(self.module[0].parameters())
+            return [Group(list(self.last.parameters()), 0.0), Group(first)]
+
+    task = TwoSpeeds()
+    first, last = next(task.module[0].parameters()), task.last.weight
+    before = first.clone(), last.clone()
+    train(task, freeze(deepcopy(task.module)), CONFIG, tmp_path, lambda progress: None)
+    assert torch.equal(last, before[1])
+    assert not torch.equal(first, before[0])

@@ -109,3 +109,17 @@ def test_a_face_that_is_drawn_directly_shows_what_hierfe_read() -> None:
     for index, wanted in enumerate((first, second, first)):
         assert torch.equal(chosen.constant[index], wanted.constant[index])
         assert torch.equal(chosen.styles[index], wanted.styles[index])
+
+
+def test_ftm_and_the_heads_of_its_codes_learn_faster_than_the_rest() -> None:
+    task = make_task(replace(CONFIG, encoder_rate=0.25))
+    fast, slow = task.groups()
+    assert (fast.rate, slow.rate) == (1, 0.25)
+    found = {id(weight) for weight in fast.weights}
+    module = task.module
+    assert found >= {id(weight) for weight in module.transfer.parameters()}
+    assert id(module.encoder.mappings[1].project.weight) in found
+    assert id(module.encoder.mappings[0].project.weight) not in found  # the low codes'
+    every = {id(weight) for weight in module.parameters()}
+    assert found | {id(weight) for weight in slow.weights} == every
+    assert len(fast.weights) + len(slow.weights) == len(every)
