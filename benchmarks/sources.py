@@ -138,7 +138,7 @@ def look(
 def shown(pixels: UInt8Array, face: Face) -> UInt8Array:
     """The head of a face, [S, S, 3]."""
     left, top, right, bottom = face.box_xyxy
-    half = max(right - left, bottom - top)
+    half = 0.75 * max(right - left, bottom - top)
     x, y = (left + right) / 2, (top + bottom) / 2
     scale = SHOWN_SIZE / (2 * half)
     to_shown = np.array([[scale, 0, scale * (half - x)], [0, scale, scale * (half - y)]])

@@ -17,6 +17,7 @@ from megafs_video.engine import EngineEncoder, EngineGenerator
 from megafs_video.errors import DeviceError, WeightsError
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.encoder import Encoder
+from megafs_video.networks.fold import fold_batch_norms
 from megafs_video.networks.frozen import ArcFace, Landmarks106
 from megafs_video.networks.generator import Generator
 from megafs_video.networks.hierfe import HieRFE
@@ -149,6 +150,8 @@ def load_model(
         torch.set_num_threads(threads)
     keep_freed_memory()
     networks = assemble(name_or_folder, swapper, offline=offline)
+    if isinstance(networks.encoder, Encoder):
+        fold_batch_norms(networks.encoder)
     parts = (networks.encoder, networks.transferrer, networks.generator)
     for network in (*parts, networks.arcface, networks.landmarks):
         if network is not None:
