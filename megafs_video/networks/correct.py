@@ -51,25 +51,27 @@ class Corrector(nn.Module):
         """A small picture of C and the low codes: [N, 3, S, S], S = 2 · sketch_cells."""
         return inverse_haar(self.draw(generator.sketch(constant, low)))
 
+    def context(self, coarse: Tensor, points: Tensor | None) -> Tensor:
+        """What is the same for every correction of a face: [N, WIDTH, 4, 4].
+
+        coarse [N, widths[-1], H, H], the backbone's smallest map; points [N, 2 · K].
+        """
+        seen: Tensor = functional.adaptive_avg_pool2d(self.place(coarse), 4)
+        if self.points is None or points is None:
+            return seen
+        heard: Tensor = self.points(points)
+        return seen + heard.view(-1, WIDTH, 4, 4)
+
     def forward(
-        self,
-        photograph: Tensor,
-        sketch: Tensor,
-        *,
-        coarse: Tensor,
-        offset: Tensor,
-        points: Tensor | None,
+        self, photograph: Tensor, sketch: Tensor, context: Tensor, offset: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Steps of C [N, 512, 4, 4] and of the low codes [N, num_low, 512].
 
-        photograph, sketch [N, 3, S, S] in [-1, 1]; coarse [N, widths[-1], H, H], the backbone's
-        smallest map; offset [N, 512, 4, 4], how far C is from its mean; points [N, 2 · K].
+        photograph, sketch [N, 3, S, S] in [-1, 1]; context: what ``context`` gave; offset
+        [N, 512, 4, 4], how far C is from its mean.
         """
         pictures = torch.cat((photograph, photograph - sketch), dim=1)
-        x = self.look(into_cells(pictures))  # [N, WIDTH, 4, 4]
-        x = x + functional.adaptive_avg_pool2d(self.place(coarse), 4) + self.recall(offset)
-        if self.points is not None and points is not None:
-            x = x + self.points(points).view(-1, WIDTH, 4, 4)
+        x = self.look(into_cells(pictures)) + context + self.recall(offset)  # [N, WIDTH, 4, 4]
         x = functional.leaky_relu(self.before(x), 0.2)
         x = functional.leaky_relu(self.after(self.mix(x)), 0.2)
         moved = torch.einsum("oc,nchw->nohw", self.basis, self.constant(x))

@@ -246,13 +246,13 @@ class Encoder(nn.Module):
         low, high = styles[:, :num_low], styles[:, num_low:]
         size = 2 * self.corrector.sketch_cells
         photograph = functional.interpolate(pixels, (size, size), mode="area")
+        context = self.corrector.context(reading.coarse, cues.points)
         for _ in range(self.dims.num_corrections):
             step, low_step = self.corrector(
                 photograph,
                 self.corrector.sketch(generator, constant, low),
-                coarse=reading.coarse,
-                offset=(constant - self.constant_mean) / self.constant_scale,
-                points=cues.points,
+                context,
+                (constant - self.constant_mean) / self.constant_scale,
             )
             constant = constant + self.constant_scale * step
             low = low + self.style_scale * low_step

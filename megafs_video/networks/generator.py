@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from megafs_video.networks.dims import Dims
+from megafs_video.networks.order import SmallMapConv
 from megafs_video.values import Latents
 
 Corner = tuple[int, int]
@@ -68,7 +69,7 @@ class ModulatedConvolution(nn.Module):
             self.convolution = nn.Conv2d(in_channels, out_channels, 1)
         else:
             self.depthwise = None
-            self.convolution = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+            self.convolution = SmallMapConv(in_channels, out_channels, 3, padding=1)
 
     def forward(self, features: Tensor, style: Tensor, corner: Corner = (0, 0)) -> Tensor:
         """features [N, C_in, H, W], style [N, 512] -> [N, C_out, H, W].

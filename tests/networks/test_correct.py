@@ -19,13 +19,8 @@ def make_corrector() -> Corrector:
 @torch.no_grad()
 def steps(corrector: Corrector, photograph: torch.Tensor, sketch: torch.Tensor) -> torch.Tensor:
     count = len(sketch)
-    constant, low = corrector(
-        photograph,
-        sketch,
-        coarse=torch.zeros(count, 8, 2, 2),
-        offset=torch.zeros(count, 8, 4, 4),
-        points=torch.zeros(count, 212),
-    )
+    context = corrector.context(torch.zeros(count, 8, 2, 2), torch.zeros(count, 212))
+    constant, low = corrector(photograph, sketch, context, torch.zeros(count, 8, 4, 4))
     assert constant.shape == (count, 8, 4, 4)
     assert low.shape == (count, 2, 8)
     return torch.cat((constant.flatten(1), low.flatten(1)), dim=1)
