@@ -14,6 +14,7 @@ pack=$1 minutes=$2 out=$3 config=${4:-models/mobile/encoder.toml}
 work=$pack/work
 python=${PYTHON:-python3}
 mkdir -p "$work" "$out"
+rm -f "$out"/*.safetensors.* "$out/SHA256SUMS"
 if [ ! -e "$work/start.safetensors" ]; then
     cat "$pack"/part-* | tar -x -C "$work"
 fi

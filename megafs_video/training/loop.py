@@ -122,6 +122,7 @@ def train(
     _cut_log(folder / "log.csv", first)
     seen: dict[str, list[float]] = {}
     started = began = time.perf_counter()
+    began_at = first
     for step in range(first, config.num_steps):
         minutes = minutes_before + (time.perf_counter() - started) / 60
         is_last = step + 1 == config.num_steps or 0 < config.num_minutes <= minutes
@@ -140,13 +141,13 @@ def train(
             now = time.perf_counter()
             # A loss that only some batches have is averaged over those.
             means = {name: sum(values) / len(values) for name, values in seen.items()}
-            seconds = (now - began) / config.log_every
+            seconds = (now - began) / (done - began_at)  # of a resumed run, fewer at first
             _log(folder / "log.csv", done, seconds, means)
             left = (config.num_steps - done) * seconds / 60
             if config.num_minutes:
                 left = min(left, max(0.0, config.num_minutes - minutes))
             report(Progress(done, config.num_steps, means, seconds, left))
-            seen, began = {}, now
+            seen, began, began_at = {}, now, done
         if done % config.save_every == 0 or is_last:
             _save(folder, done, minutes, settings, task.module, average, optimizer, random)
         if done % config.sheet_every == 0 or is_last:
