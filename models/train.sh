@@ -13,10 +13,13 @@ set -euo pipefail
 pack=$1 minutes=$2 out=$3 config=${4:-models/mobile/encoder.toml}
 work=$pack/work
 python=${PYTHON:-python3}
-mkdir -p "$work" "$out"
+mkdir -p "$out"
 rm -f "$out"/*.safetensors.* "$out/SHA256SUMS"
-if [ ! -e "$work/start.safetensors" ]; then
-    cat "$pack"/part-* | tar -x -C "$work"
+if [ ! -e "$work" ]; then # whole or not at all
+    rm -rf "$work.unfinished"
+    mkdir "$work.unfinished"
+    cat "$pack"/part-* | tar -x -C "$work.unfinished"
+    mv "$work.unfinished" "$work"
 fi
 export MEGAFS_VIDEO_HOME=$work/home
 faces=()

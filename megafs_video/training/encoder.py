@@ -21,7 +21,7 @@ from megafs_video.training.head import (
     PictureHead,
     solve,
     statistics,
-    window_distance,
+    window_loss,
 )
 from megafs_video.training.loop import Group
 from megafs_video.training.losses import (
@@ -177,12 +177,8 @@ class EncoderTask:
             drawn, wanted, embeddings=embeddings, points=points, config=config
         )
         if config.weight_window and config.window_batch:
-            some = slice(0, config.window_batch)
-            squares, perceptual = window_distance(
-                head, features[some], latents[some], photographs[some], self.teachers.lpips, random
-            )
-            losses["window"] = config.weight_window * (
-                config.weight_reconstruction * squares + config.weight_perceptual * perceptual
+            losses["window"] = window_loss(
+                head, features, latents, photographs, self.teachers.lpips, random, config
             )
         return losses
 

@@ -15,6 +15,7 @@ from torch.nn import functional
 from megafs_video.errors import ConfigError
 from megafs_video.networks.generator import Corner, Generator, inverse_haar
 from megafs_video.networks.perceptual import Lpips
+from megafs_video.training.config import PictureConfig
 from megafs_video.training.faces import to_device_pixels
 from megafs_video.training.losses import perceptual_loss, reconstruction_loss
 from megafs_video.training.rendered import RenderedFaces
@@ -116,6 +117,25 @@ def window_distance(
     wanted = cut_window(photographs, inner, scale * (WINDOW - 2 * MARGIN))
     small = functional.interpolate(drawn, wanted.shape[-2:], mode="area")
     return reconstruction_loss(small, wanted), perceptual_loss(lpips(small, wanted))
+
+
+def window_loss(
+    head: PictureHead,
+    features: Tensor,
+    latents: Latents,
+    photographs: Tensor,
+    lpips: Lpips,
+    random: torch.Generator,
+    config: PictureConfig,
+) -> Tensor:
+    """``window_distance`` of the first ``window_batch`` faces, weighted as whole pictures are."""
+    some = slice(0, config.window_batch)
+    squares, perceptual = window_distance(
+        head, features[some], latents[some], photographs[some], lpips, random
+    )
+    return config.weight_window * (
+        config.weight_reconstruction * squares + config.weight_perceptual * perceptual
+    )
 
 
 def window_corner(side: int, random: torch.Generator) -> Corner:

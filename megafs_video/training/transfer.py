@@ -16,7 +16,7 @@ from megafs_video.networks.transfer import FaceTransfer
 from megafs_video.training.config import TransferConfig
 from megafs_video.training.encoder import Reader
 from megafs_video.training.faces import to_device_pixels
-from megafs_video.training.head import PictureHead, window_distance
+from megafs_video.training.head import PictureHead, window_loss
 from megafs_video.training.loop import Group
 from megafs_video.training.losses import norm_loss, reconstruction_loss
 from megafs_video.training.rendered import RenderedFaces
@@ -96,18 +96,8 @@ class TransferTask:
                 drawn[is_same], wanted[is_same]
             )
         if is_same.any() and config.window_batch and config.weight_window:
-            some = is_same.nonzero().flatten()[: config.window_batch]
-            squares, perceptual = window_distance(
-                head,
-                features[some],
-                swapped[some],
-                photographs[some],
-                self.teachers.lpips,
-                random,
-            )
-            losses["window"] = config.weight_window * (
-                config.weight_reconstruction * squares + config.weight_perceptual * perceptual
-            )
+            same = (features[is_same], swapped[is_same], photographs[is_same])
+            losses["window"] = window_loss(head, *same, self.teachers.lpips, random, config)
         return losses
 
     @torch.no_grad()
