@@ -6,7 +6,7 @@ import resource
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -126,6 +126,7 @@ def _own_calls(way: Way, pixels: Tensor) -> Calls:
     """Our own networks in torch's own memory order, the source encoded again."""
     with patch("megafs_video.model.keep_freed_memory", return_value=way.keeps_memory):
         model = load_model(way.model, device="cpu", precision="float32")
+    model = replace(model, traced=None)
     for network in (
         model.encoder,
         model.transferrer,

@@ -6,16 +6,15 @@ at a time: a batch gains little on a CPU.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.jit._trace import TracerWarning
 
 from megafs_video.networks.hierfe import HieRFE
 from megafs_video.networks.stylegan2 import StyleGan2
+from megafs_video.networks.tracing import Codes, trace
 from megafs_video.values import Latents
 
 Run = Callable[..., list[Tensor]]
@@ -29,7 +28,7 @@ class EngineEncoder(nn.Module):
         super().__init__()
         size = encoder.dims.crop_size
         example = (torch.zeros(1, 3, size, size),)
-        self.run = compile_network(_Codes(encoder), example, dtype, num_threads)
+        self.run = compile_network(Codes(encoder), example, dtype, num_threads)
         self.none = Latents(  # of nobody
             torch.zeros(0, encoder.dims.constant_channels, 4, 4),
             torch.zeros(0, encoder.dims.num_styles, encoder.dims.style_size),
@@ -60,18 +59,6 @@ class EngineGenerator(nn.Module):
         return torch.cat([self.none, *(self.run(f.constant, f.styles)[0] for f in faces)])
 
 
-class _Codes(nn.Module):
-    """HieRFE with tensors on both sides, as an export wants it."""
-
-    def __init__(self, encoder: HieRFE) -> None:
-        super().__init__()
-        self.encoder = encoder
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        latents: Latents = self.encoder(pixels)
-        return latents.constant, latents.styles
-
-
 class _Pixels(nn.Module):
     """StyleGAN2 with tensors on both sides."""
 
@@ -92,16 +79,10 @@ def compile_network(
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    with warnings.catch_warnings():
-        # torch would rather export than trace; OpenVINO reads a trace in a fifth of the time.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        # Sizes that are read in Python stay as they are: one face.
-        warnings.simplefilter("ignore", TracerWarning)
-        traced = torch.jit.trace(network.eval(), example, check_trace=False)  # type: ignore[no-untyped-call]
-        # The front end itself: openvino.convert_model would report its use over the network.
-        frontend = FrontEndManager().load_by_framework("pytorch")
-        decoder = TorchScriptPythonDecoder(traced)  # the front end does not keep it alive
-        graph = frontend.convert(frontend.load(decoder))
+    # The front end itself: openvino.convert_model would report its use over the network.
+    frontend = FrontEndManager().load_by_framework("pytorch")
+    decoder = TorchScriptPythonDecoder(trace(network, example))  # which nothing else keeps alive
+    graph = frontend.convert(frontend.load(decoder))
     for node, tensor in zip(graph.inputs, example, strict=True):
         node.get_node().set_partial_shape(openvino.PartialShape(list(tensor.shape)))
     graph.validate_nodes_and_infer_types()

@@ -16,7 +16,7 @@ from megafs_video.devices import check_engine, choose_device, choose_dtype
 from megafs_video.engine import EngineEncoder, EngineGenerator
 from megafs_video.errors import DeviceError, WeightsError
 from megafs_video.networks.dims import Dims
-from megafs_video.networks.encoder import Encoder
+from megafs_video.networks.encoder import Encoder, FaceReader
 from megafs_video.networks.fold import fold_batch_norms
 from megafs_video.networks.frozen import ArcFace, Landmarks106
 from megafs_video.networks.generator import Generator
@@ -24,6 +24,7 @@ from megafs_video.networks.hierfe import HieRFE
 from megafs_video.networks.injection import IdInjection
 from megafs_video.networks.order import to_channels_last
 from megafs_video.networks.stylegan2 import StyleGan2
+from megafs_video.networks.tracing import TracedReader
 from megafs_video.networks.transfer import FaceTransfer, replace_codes
 from megafs_video.values import Latents, check_shape
 from megafs_video.weights.folder import SWAPPERS, brings_generator
@@ -49,6 +50,7 @@ class Model:
     generator: Generator | StyleGan2 | EngineGenerator
     arcface: ArcFace | None  # both of an encoder that hears them
     landmarks: Landmarks106 | None
+    traced: TracedReader | None = None  # what ``encode`` runs for one face, where that is faster
     engine: str = "torch"  # what runs encoder and generator: "torch" or "openvino"
 
     @torch.inference_mode()
@@ -63,10 +65,11 @@ class Model:
         with self._precision():
             if not isinstance(self.encoder, Encoder):
                 return _as_float(self.encoder(pixels))
-            identity = None if self.arcface is None else self.arcface(pixels)
-            points = None if self.landmarks is None else self.landmarks(pixels)
+            if self.traced is not None and len(pixels) == 1:
+                return self.traced(pixels)
             generator = self.generator if isinstance(self.generator, Generator) else None
-            return _as_float(self.encoder(pixels, identity, points, generator))
+            reader = FaceReader(self.encoder, self.arcface, self.landmarks, generator)
+            return _as_float(reader(pixels))
 
     @torch.inference_mode()
     def transfer(self, source: Latents, target: Latents) -> Latents:
@@ -168,7 +171,7 @@ def load_model(
         arcface=networks.arcface,
         landmarks=networks.landmarks,
     )
-    return _compiled(model) if engine == "openvino" else model
+    return _compiled(model) if engine == "openvino" else _traced(model)
 
 
 def check_choices(
@@ -199,6 +202,17 @@ def check_choices(
             f"OpenVINO runs the paper's model only, and {name_or_folder} is another (which is as "
             "fast in torch); give --engine torch"
         )
+
+
+def _traced(model: Model) -> Model:
+    """Our own model, on a CPU, with a graph of all that reads a face."""
+    if not isinstance(model.encoder, Encoder) or model.device.type != "cpu":
+        return model
+    if model.dtype != torch.float32:
+        return model  # a trace would not hear of autocast
+    assert isinstance(model.generator, Generator)
+    reader = FaceReader(model.encoder, model.arcface, model.landmarks, model.generator)
+    return replace(model, traced=TracedReader(reader))
 
 
 def _compiled(model: Model) -> Model:

@@ -1,9 +1,10 @@
 """Correcting W++ by what it draws, inside the encoder.
 
-A feed-forward encoder never sees its picture. Ours draws a sketch of it, 32 px wide, from what
-the target keeps in a swap, C and the low codes, looks at the difference to the photograph, and
-corrects both (after ReStyle, Alaluf et al. 2021, which does so with whole pictures and encoders).
-The sketch costs a fiftieth of a picture.
+A feed-forward encoder never sees its picture. Ours draws a sketch of it, 32 px wide, of the blocks
+that C and the low codes reach, which the target keeps in a swap, looks at the difference to the
+photograph, and corrects both (after ReStyle, Alaluf et al. 2021, which does so with whole pictures
+and encoders). The sketch costs a fiftieth of a picture. There is no batch norm here: the
+statistics of a first and of a second correction are not the same.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from megafs_video.networks.dims import Dims
-from megafs_video.networks.generator import Generator, inverse_haar
+from megafs_video.networks.generator import Generator
 from megafs_video.networks.order import SmallMapConv
+from megafs_video.networks.readout import Readout
+from megafs_video.values import Latents
 
 WIDTH = 256  # channels of each thing that is looked at
 
@@ -32,24 +35,25 @@ class Corrector(nn.Module):
         super().__init__()
         self.num_low = dims.num_low
         self.style_size = dims.style_size
-        channels = dims.generator_channels[dims.num_low // 2]
-        self.sketch_cells = 4 * 2 ** (dims.num_low // 2)  # the sketch has twice as many pixels
-        per_cell = 2 * self.sketch_cells // 8  # pixels of the sketch in one of 8 x 8 cells
-        self.draw = nn.Conv2d(channels, 12, 1)
+        self.num_blocks = dims.num_low // 2  # that the low codes reach, and so the sketch
+        sketch_cells = 4 * 2**self.num_blocks  # the sketch has twice as many pixels
+        self.size = 2 * sketch_cells
+        per_cell = self.size // 8  # pixels of the sketch in one of 8 x 8 cells
+        channels = dims.constant_channels
+        self.draw = Readout(dims, self.num_blocks)
         self.look = nn.Conv2d(2 * 3 * per_cell**2, WIDTH, 3, 2, 1)
         self.place = nn.Conv2d(dims.backbone_widths[-1], WIDTH, 1)
-        self.recall = nn.Conv2d(dims.constant_channels, WIDTH, 1)
+        self.recall = nn.Conv2d(channels, WIDTH, 1)
         self.points = nn.Linear(2 * dims.num_landmarks, 16 * WIDTH) if dims.num_landmarks else None
-        self.before = nn.BatchNorm2d(WIDTH)
-        self.mix = SmallMapConv(WIDTH, 2 * WIDTH, 3, 1, 1, bias=False)
-        self.after = nn.BatchNorm2d(2 * WIDTH)
-        self.constant = SmallMapConv(2 * WIDTH, dims.constant_channels, 3, 1, 1)
+        self.mix = SmallMapConv(WIDTH, 2 * WIDTH, 3, 1, 1)
+        self.constant = SmallMapConv(2 * WIDTH, channels, 3, 1, 1)
         self.low = nn.Linear(2 * WIDTH, dims.num_low * dims.style_size)
-        self.register_buffer("basis", torch.eye(dims.constant_channels))
+        self.register_buffer("basis", torch.eye(channels))
 
-    def sketch(self, generator: Generator, constant: Tensor, low: Tensor) -> Tensor:
-        """A small picture of C and the low codes: [N, 3, S, S], S = 2 · sketch_cells."""
-        return inverse_haar(self.draw(generator.sketch(constant, low)))
+    def sketch(self, generator: Generator, latents: Latents) -> Tensor:
+        """A small picture of W++, whose later codes only colour it: [N, 3, size, size]."""
+        sketch: Tensor = self.draw(generator.features(latents, self.num_blocks), latents.styles)
+        return sketch
 
     def context(self, coarse: Tensor, points: Tensor | None) -> Tensor:
         """What is the same for every correction of a face: [N, WIDTH, 4, 4].
@@ -67,13 +71,13 @@ class Corrector(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Steps of C [N, 512, 4, 4] and of the low codes [N, num_low, 512].
 
-        photograph, sketch [N, 3, S, S] in [-1, 1]; context: what ``context`` gave; offset
+        photograph, sketch [N, 3, size, size] in [-1, 1]; context: what ``context`` gave; offset
         [N, 512, 4, 4], how far C is from its mean.
         """
         pictures = torch.cat((photograph, photograph - sketch), dim=1)
         x = self.look(into_cells(pictures)) + context + self.recall(offset)  # [N, WIDTH, 4, 4]
-        x = functional.leaky_relu(self.before(x), 0.2)
-        x = functional.leaky_relu(self.after(self.mix(x)), 0.2)
+        x = functional.leaky_relu(x, 0.2)
+        x = functional.leaky_relu(self.mix(x), 0.2)
         moved = torch.einsum("oc,nchw->nohw", self.basis, self.constant(x))
         low: Tensor = self.low(x.mean(dim=(2, 3)))
         return moved, low.view(-1, self.num_low, self.style_size)

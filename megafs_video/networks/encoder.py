@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from megafs_video.networks.correct import Corrector
 from megafs_video.networks.dims import Dims
+from megafs_video.networks.frozen import ArcFace, Landmarks106
 from megafs_video.networks.generator import Generator
 from megafs_video.networks.order import SmallMapConv
 from megafs_video.values import Latents
@@ -242,21 +243,20 @@ class Encoder(nn.Module):
         found = [Latents(reading.constant, styles)]
         if self.corrector is None:
             return found
-        num_low, constant = self.dims.num_low, reading.constant
-        low, high = styles[:, :num_low], styles[:, num_low:]
-        size = 2 * self.corrector.sketch_cells
+        num_low, size = self.dims.num_low, self.corrector.size
         photograph = functional.interpolate(pixels, (size, size), mode="area")
         context = self.corrector.context(reading.coarse, cues.points)
         for _ in range(self.dims.num_corrections):
+            constant, styles = found[-1].constant, found[-1].styles
             step, low_step = self.corrector(
                 photograph,
-                self.corrector.sketch(generator, constant, low),
+                self.corrector.sketch(generator, found[-1]),
                 context,
                 (constant - self.constant_mean) / self.constant_scale,
             )
-            constant = constant + self.constant_scale * step
-            low = low + self.style_scale * low_step
-            found.append(Latents(constant, torch.cat((low, high), dim=1)))
+            low = styles[:, :num_low] + self.style_scale * low_step
+            moved = constant + self.constant_scale * step
+            found.append(Latents(moved, torch.cat((low, styles[:, num_low:]), dim=1)))
         return found
 
     def heads(self) -> list[nn.Module]:
@@ -267,3 +267,27 @@ class Encoder(nn.Module):
             for layer in (mapping.identity, mapping.points, mapping.mix, mapping.project)
             if layer is not None
         ]
+
+
+class FaceReader(nn.Module):
+    """Our HieRFE with the frozen networks that it hears (paper §3.1)."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        arcface: ArcFace | None,
+        landmarks: Landmarks106 | None,
+        generator: Generator | None,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.arcface = arcface
+        self.landmarks = landmarks
+        self.generator = generator
+
+    def forward(self, pixels: Tensor) -> Latents:
+        """pixels [N, 3, 256, 256] in [-1, 1] -> W++ of N faces."""
+        identity = None if self.arcface is None else self.arcface(pixels)
+        points = None if self.landmarks is None else self.landmarks(pixels)
+        latents: Latents = self.encoder(pixels, identity, points, self.generator)
+        return latents

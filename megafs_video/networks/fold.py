@@ -10,7 +10,7 @@ from torch.nn.utils import fuse_conv_bn_eval
 
 M = TypeVar("M", bound=nn.Module)
 
-PAIRS = (("conv1", "bn1"), ("conv2", "bn2"), ("mix", "after"))
+PAIRS = (("conv1", "bn1"), ("conv2", "bn2"))
 """Names of a convolution and of the batch norm that is applied to what it gives."""
 
 

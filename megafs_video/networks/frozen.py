@@ -158,7 +158,7 @@ def freeze(module: M) -> M:
 
 def _cut_window(pixels: Tensor, left: float, top: float, side: float) -> Tensor:
     """A square window, its place in units of the picture: [N, 3, S, S] -> [N, 3, W, W]."""
-    size = pixels.shape[-1]
+    size = int(pixels.shape[-1])  # under a trace it is a tensor
     left_pixels, top_pixels, side_pixels = (round(part * size) for part in (left, top, side))
     rows = slice(top_pixels, top_pixels + side_pixels)
     return pixels[:, :, rows, left_pixels : left_pixels + side_pixels]

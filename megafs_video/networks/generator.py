@@ -114,14 +114,8 @@ class Block(nn.Module):
 
         corner: where the doubled features begin, if they are a window of the whole map.
         """
-        begun = self.begin(features, first_style, corner)
-        drawn: Tensor = self.second(begun, second_style, corner)
-        return drawn
-
-    def begin(self, features: Tensor, style: Tensor, corner: Corner = (0, 0)) -> Tensor:
-        """The first of the block's two convolutions: [N, C_in, H, W] -> [N, C_out, 2H, 2W]."""
-        features = inverse_haar(features * self.up(style)[:, :, None, None])
-        drawn: Tensor = self.first(features, style, corner)
+        features = inverse_haar(features * self.up(first_style)[:, :, None, None])
+        drawn: Tensor = self.second(self.first(features, first_style, corner), second_style, corner)
         return drawn
 
 
@@ -190,17 +184,6 @@ class Generator(nn.Module):
             features = self.blocks[depth](features, first_style, second_style, (top, left))
         pixels: Tensor = self.picture(features, styles[:, -1])
         return pixels
-
-    def sketch(self, constant: Tensor, low: Tensor) -> Tensor:
-        """Features that C and the low codes alone decide (two or more, an even number).
-
-        constant [N, 512, 4, 4], low [N, num_low, 512] -> [N, C, S, S] with S = 4 · 2^(num_low / 2).
-        """
-        features: Tensor = self.first(constant, low[:, 0])
-        depth = low.shape[1] // 2 - 1
-        for index, block in enumerate(self.blocks[:depth]):
-            features = block(features, low[:, 2 * index + 1], low[:, 2 * index + 2])
-        return self.blocks[depth].begin(features, low[:, -1])
 
     def forward(self, latents: Latents) -> Tensor:
         """constant [N, 512, 4, 4], styles [N, L, 512] -> pixels [N, 3, R, R], about [-1, 1]."""

@@ -43,6 +43,8 @@ class LoopConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            if isinstance(value, bool):
+                continue
             least = 1 if field.name in AT_LEAST_ONE else 0
             if not (math.isfinite(value) and value >= least):
                 raise ValueError(f"{field.name} is {value}, wanted a number from {least} up")
@@ -68,6 +70,7 @@ class ReadingConfig(PictureConfig):
     """Weights of what is asked of HieRFE before anything is drawn from its codes (ours)."""
 
     weight_sketch: float = 0.5  # of what the encoder draws to correct itself
+    corrector_only: bool = False  # nothing else learns, from sketches alone: ten times as fast
     weight_code: float = 1.0
     weight_constant: float = 0.02
 

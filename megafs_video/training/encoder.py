@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,29 +11,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from megafs_video.errors import ConfigError
 from megafs_video.networks.correct import Corrector
 from megafs_video.networks.encoder import Encoder
 from megafs_video.networks.generator import Generator
 from megafs_video.training.basis import constant_basis
 from megafs_video.training.config import EncoderConfig, ReadingConfig
 from megafs_video.training.faces import augment, degrade, to_device_pixels
-from megafs_video.training.head import (
-    NUM_FITTED,
-    PictureHead,
-    solve,
-    statistics,
-    window_loss,
-)
+from megafs_video.training.head import READOUT_RATE, PictureHead, follow, window_losses
 from megafs_video.training.loop import Group
 from megafs_video.training.losses import (
     code_loss,
     constant_loss,
     reconstruction_loss,
 )
+from megafs_video.training.readouts import Drawn, fit_readout
 from megafs_video.training.rendered import RenderedFaces
 from megafs_video.training.sheets import rows_of
 from megafs_video.training.teachers import Teachers
 from megafs_video.values import Latents, UInt8Array
+
+CORRECTOR_RATE = 0.1  # of the learning rate: it corrects twice, and errors of both add up
 
 
 class Learner(nn.Module):
@@ -76,8 +75,10 @@ class Reader:
         self.faces = faces
         self.teachers = teachers
 
-    def read(self, num_known: int, num_photographs: int, random: torch.Generator) -> Batch:
-        """So many rendered faces and photographs, degraded as in video before they are read."""
+    def pick(
+        self, num_known: int, num_photographs: int, random: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """So many rendered faces, then photographs, and the codes of the former."""
         device = self.encoder.style_mean.device
         chosen = torch.randint(len(self.rendered.pixels), (num_known,), generator=random)
         pixels = to_device_pixels(self.rendered.pixels[chosen.numpy()], device)
@@ -85,6 +86,11 @@ class Reader:
             picked = torch.randint(len(self.faces), (num_photographs,), generator=random)
             photographs = augment(to_device_pixels(self.faces[picked.numpy()], device), random)
             pixels = torch.cat((pixels, photographs))
+        return pixels, self.rendered.styles[chosen].to(device).float()
+
+    def read(self, num_known: int, num_photographs: int, random: torch.Generator) -> Batch:
+        """So many rendered faces and photographs, degraded as in video before they are read."""
+        pixels, known = self.pick(num_known, num_photographs, random)
         with torch.no_grad():
             identity, points = self.teachers.arcface(pixels), self.teachers.landmarks(pixels)
         seen = degrade(pixels, random)
@@ -92,8 +98,20 @@ class Reader:
         reading, cues = encoder.read(seen), encoder.cues(identity, points)
         styles = encoder.styles(reading.pooled, cues)
         guesses = encoder.correct(seen, reading, styles, cues, self.teachers.generator)
-        known = self.rendered.styles[chosen].to(device).float()
         return Batch(pixels, identity, points, guesses, known)
+
+    def corrector_losses(
+        self, num_known: int, num_photographs: int, random: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Eq. 4 on the sketches after each correction of what HieRFE, as it is, reads."""
+        self.encoder.eval()  # as it will read them
+        with torch.no_grad():
+            pixels, _ = self.pick(num_known, num_photographs, random)
+            cues = self.encoder.cues(self.teachers.arcface(pixels), self.teachers.landmarks(pixels))
+            reading = self.encoder.read(pixels)
+            styles = self.encoder.styles(reading.pooled, cues)
+        guesses = self.encoder.correct(pixels, reading, styles, cues, self.teachers.generator)
+        return {"sketch": self.sketch_loss(guesses[1:], pixels)}
 
     def losses(self, batch: Batch, config: ReadingConfig) -> dict[str, Tensor]:
         """Ours: distance to known codes, how far C strays, and Eq. 4 on the sketches."""
@@ -105,21 +123,50 @@ class Reader:
             * constant_loss(latents.constant, encoder.constant_mean),
         }
         if config.weight_sketch and encoder.corrector is not None:
-            losses["sketch"] = config.weight_sketch * self.sketch_loss(batch)
+            sketches = self.sketch_loss(batch.guesses, batch.pixels)
+            losses["sketch"] = config.weight_sketch * sketches
         return losses
 
-    def sketch_loss(self, batch: Batch) -> Tensor:
-        """Eq. 4 between pictures and what C and the low codes alone draw of each guess."""
-        encoder, generator = self.encoder, self.teachers.generator
-        assert encoder.corrector is not None
-        sketches = [
-            encoder.corrector.sketch(
-                generator, guess.constant, guess.styles[:, : encoder.dims.num_low]
-            )
-            for guess in (batch.guesses[0], batch.guesses[-1])
-        ]
-        wanted = functional.interpolate(batch.pixels, sketches[0].shape[-2:], mode="area")
+    def sketch_loss(self, guesses: Sequence[Latents], pixels: Tensor) -> Tensor:
+        """Eq. 4 between pictures and the sketches of guesses."""
+        corrector, generator = self.encoder.corrector, self.teachers.generator
+        assert corrector is not None
+        sketches = [corrector.sketch(generator, guess) for guess in guesses]
+        wanted = functional.interpolate(pixels, sketches[0].shape[-2:], mode="area")
         return torch.stack([reconstruction_loss(one, wanted) for one in sketches]).mean()
+
+    def follow(self, latents: Latents, drawn: Tensor) -> dict[str, Tensor]:
+        """A loss that keeps the encoder's sketches true to the picture head's pictures."""
+        corrector = self.encoder.corrector
+        if corrector is None:
+            return {}
+        with torch.no_grad():
+            features = self.teachers.generator.features(latents, corrector.num_blocks)
+        return {"follow": follow(corrector.draw, features, latents, drawn)}
+
+
+def special_groups(encoder: Encoder, head: PictureHead) -> list[Group]:
+    """The corrector and the readouts, which learn at rates of their own."""
+    groups = [Group(list(head.parameters()), READOUT_RATE)]
+    if encoder.corrector is not None:
+        draw = list(encoder.corrector.draw.parameters())
+        groups += [Group(draw, READOUT_RATE)]
+        groups += [Group(others(encoder.corrector, groups), CORRECTOR_RATE)]
+    return groups
+
+
+def corrector_group(encoder: Encoder) -> list[Group]:
+    """The corrector without its readout; ConfigError if the encoder has none."""
+    if encoder.corrector is None:
+        raise ConfigError("corrector_only is set, but the encoder has no corrector; leave it out")
+    drawing = Group(list(encoder.corrector.draw.parameters()))
+    return [Group(others(encoder.corrector, [drawing]))]
+
+
+def others(module: nn.Module, groups: Sequence[Group]) -> list[nn.Parameter]:
+    """The weights of a module that are in none of the groups."""
+    known = {id(weight) for group in groups for weight in group.weights}
+    return [weight for weight in module.parameters() if id(weight) not in known]
 
 
 class EncoderTask:
@@ -142,12 +189,18 @@ class EncoderTask:
         self.teachers = teachers
 
     def groups(self) -> list[Group]:
-        """HieRFE."""
-        return [Group(list(self.module.encoder.parameters()))]
+        """HieRFE, its corrector, the readouts."""
+        encoder, head = self.module.encoder, self.module.head
+        if self.config.corrector_only:
+            return corrector_group(encoder)
+        special = special_groups(encoder, head)
+        return [Group(others(encoder, special)), *special]
 
     def step(self, step: int, random: torch.Generator) -> dict[str, Tensor]:
         """Eq. 8, term by term: one batch of rendered faces and, later, one of photographs."""
         config = self.config
+        if config.corrector_only:
+            return self.reader.corrector_losses(config.code_batch, config.picture_batch, random)
         if step < config.picture_from_step:
             return self.reader.losses(self.reader.read(config.code_batch, 0, random), config)
         batch = self.reader.read(config.late_code_batch, config.picture_batch, random)
@@ -176,8 +229,9 @@ class EncoderTask:
         losses = {"reconstruction": reconstruction} | self.teachers.losses(
             drawn, wanted, embeddings=embeddings, points=points, config=config
         )
+        losses |= self.reader.follow(latents, drawn)
         if config.weight_window and config.window_batch:
-            losses["window"] = window_loss(
+            losses |= window_losses(
                 head, features, latents, photographs, self.teachers.lpips, random, config
             )
         return losses
@@ -222,29 +276,14 @@ def fresh_encoder(
 
 
 @torch.no_grad()
-def fresh_corrector(corrector: Corrector, generator: Generator, faces: RenderedFaces) -> None:
+def fresh_corrector(
+    corrector: Corrector, generator: Generator, faces: RenderedFaces, drawn: Drawn
+) -> None:
     """Start with sketches that look like their faces, a whitened C, and no correction.
 
-    ``faces``: rendered ones, whose codes are known.
+    faces: rendered ones, whose codes are known; drawn: what the sketches are fitted on.
     """
-    num_low = corrector.num_low
-    channels = corrector.draw.in_channels
-    device = generator.constant.device
-    gram = torch.zeros(channels + 1, channels + 1, device=device)
-    cross = torch.zeros(channels + 1, 12, device=device)
-    size = 2 * corrector.sketch_cells
-    for index in range(0, min(len(faces.pixels), NUM_FITTED), 10):
-        low = faces.styles[index : index + 10, :num_low].to(device).float()
-        features = generator.sketch(generator.constant.expand(len(low), -1, -1, -1), low)
-        pixels = to_device_pixels(faces.pixels[index : index + 10], device)
-        wanted = functional.interpolate(pixels, (size, size), mode="area")
-        more_gram, more_cross = statistics(features, wanted)
-        gram += more_gram
-        cross += more_cross
-    weight = solve(gram, cross)  # [12, C + 1]
-    corrector.draw.weight.copy_(weight[:, :-1, None, None])
-    assert corrector.draw.bias is not None
-    corrector.draw.bias.copy_(weight[:, -1])
+    fit_readout(corrector.draw, generator, drawn)
     with torch.enable_grad():
         corrector.basis.copy_(constant_basis(generator, faces.styles))
     for layer in (corrector.constant, corrector.low):

@@ -65,9 +65,9 @@ def to_device_pixels(pixels: UInt8Array, device: torch.device | None = None) -> 
 
 
 def augment(pixels: Tensor, random: torch.Generator) -> Tensor:
-    """Misalignment as in video, and every other face mirrored. [N, 3, S, S] -> the same.
+    """Misalignment and light as in video, every other face mirrored. [N, 3, S, S] -> the same.
 
-    For photographs: a mirrored face has other codes, so those of a drawn one would be wrong.
+    For photographs: such a face has other codes, so those of a drawn one would be wrong.
     """
     count, _, size, _ = pixels.shape
 
@@ -86,20 +86,21 @@ def augment(pixels: Tensor, random: torch.Generator) -> Tensor:
     grid = functional.affine_grid(
         rows.to(pixels.device), [count, 3, size, size], align_corners=False
     )
-    return functional.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
+    turned = functional.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
+    gain = draw(0.9, 1.1).to(pixels.device)
+    return turned * gain[:, None, None, None]
 
 
 def degrade(pixels: Tensor, random: torch.Generator) -> Tensor:
-    """Lower resolution, noise and gain, as a camera and a codec leave them."""
+    """Lower resolution and noise, as a camera and a codec leave them."""
     count, _, size, _ = pixels.shape
     if torch.rand((), generator=random) < 0.5:
         small = int(torch.randint(size // 3, size, (), generator=random))
         pixels = functional.interpolate(pixels, (small, small), mode="area")
         pixels = functional.interpolate(pixels, (size, size), mode="bilinear")
-    gain = 0.85 + 0.3 * torch.rand(count, 3, 1, 1, generator=random).mean(dim=1, keepdim=True)
     noise = 0.04 * torch.rand(count, 1, 1, 1, generator=random)
     grain = randn_like(pixels, random)
-    return pixels * gain.to(pixels.device) + noise.to(pixels.device) * grain
+    return pixels + noise.to(pixels.device) * grain
 
 
 def randn_like(tensor: Tensor, random: torch.Generator) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from megafs_video.allocator import keep_freed_memory
 from megafs_video.devices import choose_device
-from megafs_video.errors import ConfigError, OutputError
+from megafs_video.errors import OutputError
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.encoder import Encoder
 from megafs_video.networks.frozen import freeze
@@ -24,24 +24,30 @@ from megafs_video.parts import (
     build_landmarks,
     build_lpips,
     build_style_mapper,
-    load_encoder,
     read_backbone_state,
 )
 from megafs_video.training.config import EncoderConfig, TransferConfig
 from megafs_video.training.encoder import EncoderTask, Learner, fresh_corrector, fresh_encoder
 from megafs_video.training.faces import list_faces, read_faces
-from megafs_video.training.head import (
-    NUM_BLOCKS,
-    PictureHead,
+from megafs_video.training.head import NUM_BLOCKS, PictureHead
+from megafs_video.training.loop import Progress, train
+from megafs_video.training.readouts import (
+    NUM_FITTED,
+    NUM_HELD_OUT,
+    Drawn,
     check_num_rendered,
-    fit_picture_head,
+    fit_readout,
+    joined,
+    of_encoder,
+    of_rendered,
 )
-from megafs_video.training.loop import UNREADABLE, Progress, train
 from megafs_video.training.rendered import RenderedFaces, render_faces, style_statistics
+from megafs_video.training.start import finished_encoder, read_start, take_over
 from megafs_video.training.teachers import Teachers
 from megafs_video.training.transfer import Swapper, TransferTask
+from megafs_video.values import UInt8Array
 from megafs_video.weights.cache import sha256_of
-from megafs_video.weights.checkpoint import load_checkpoint, save_checkpoint
+from megafs_video.weights.checkpoint import save_checkpoint
 from megafs_video.weights.fetch import ensure
 
 NAMES = (
@@ -89,20 +95,47 @@ def prepare_rendered(
     teachers: Teachers,
     config: EncoderConfig | TransferConfig,
     say: Callable[[str], None],
-) -> tuple[RenderedFaces, PictureHead]:
-    """Draw the faces whose codes are known and fit the picture head on them."""
+) -> RenderedFaces:
+    """Draw the faces whose codes are known, or take up those that a stopped run drew."""
     say(f"drawing {config.num_rendered} faces with known codes (kept in {output / 'rendered'})")
-    rendered = render_faces(
+    return render_faces(
         output / "rendered",
         teachers.generator,
         teachers.mapper,
         count=config.num_rendered,
         seed=config.seed + 1,
     )
-    num_blocks = config.head_blocks if isinstance(config, EncoderConfig) else NUM_BLOCKS
-    head, error = fit_picture_head(teachers.generator, rendered, num_blocks)
-    say(f"picture head fitted: mean squared error {error:.4f} on 20 other faces")
-    return rendered, head
+
+
+def _prepare_head(
+    encoder: Encoder,
+    teachers: Teachers,
+    num_blocks: int,
+    left: dict[str, Tensor],
+    drawn: Callable[[], Drawn],
+    say: Callable[[str], None],
+) -> PictureHead:
+    """The head as a run ``left`` it, or else fitted on what the generator has ``drawn``."""
+    head = PictureHead(teachers.generator, num_blocks)
+    shapes = {name: tensor.shape for name, tensor in head.state_dict().items()}
+    if shapes == {name: tensor.shape for name, tensor in left.items()}:
+        head.load_state_dict(left)
+        return head
+    head.readout.style_mean.copy_(encoder.style_mean)
+    head.readout.style_scale.copy_(encoder.style_scale)
+    head.to(encoder.style_mean.device)
+    error = fit_readout(head.readout, teachers.generator, drawn())
+    say(f"picture head fitted: mean squared error {error:.4f} on {NUM_HELD_OUT} other faces")
+    return head
+
+
+def _drawn(
+    encoder: Encoder, rendered: RenderedFaces, faces: UInt8Array, teachers: Teachers
+) -> Drawn:
+    """Rendered faces, and what the generator draws of the codes that HieRFE reads now."""
+    known = of_rendered(rendered, teachers.generator, NUM_FITTED + NUM_HELD_OUT)
+    some = faces[:: max(1, len(faces) // NUM_FITTED)][:NUM_FITTED]
+    return joined([known, of_encoder(encoder.eval(), some, teachers)])
 
 
 def train_encoder(
@@ -131,18 +164,27 @@ def train_encoder(
         ensure(["parser"], offline=offline, announce=say)
     dims = dims or Dims()
     teachers = load_teachers(dims, offline=offline, say=say).to(chosen_device)
-    rendered, head = prepare_rendered(output, teachers, config, say)
+    rendered = prepare_rendered(output, teachers, config, say)
     say(f"reading {len(paths)} faces")
     faces, validation = read_faces(paths, dims.crop_size), read_faces(held_out, dims.crop_size)
 
-    encoder = _fresh_encoder(dims, teachers, rendered)
+    encoder = _fresh_encoder(dims, teachers, rendered).to(chosen_device)
+    left: dict[str, Tensor] = {}
     if start is None:
         warm = read_backbone_state(ensure(["parser"], offline=offline)["parser"])
-        say(f"backbone starts from face parsing: {_take_over(encoder.backbone, warm)}")
+        say(f"backbone starts from face parsing: {take_over(encoder.backbone, warm)}")
     else:
-        found, of_head = read_start(start)
-        say(f"encoder starts from {start}: {_take_over(encoder, found)}")
-        _take_over(head, of_head)
+        found = read_start(start)
+        say(f"encoder starts from {start}: {take_over(encoder, found['encoder'])}")
+        left = found["head"]
+    head = _prepare_head(
+        encoder,
+        teachers,
+        config.head_blocks,
+        left,
+        lambda: _drawn(encoder, rendered, faces, teachers),
+        say,
+    )
     learner = Learner(encoder, head).to(chosen_device)
     to_channels_last(learner.requires_grad_(requires_grad=True).train())
     average = freeze(deepcopy(learner))
@@ -168,61 +210,12 @@ def _fresh_encoder(dims: Dims, teachers: Teachers, rendered: RenderedFaces) -> E
     encoder = Encoder(dims)
     fresh_encoder(encoder, teachers.generator.constant, mean, scale, samples)
     if encoder.corrector is not None:
-        fresh_corrector(encoder.corrector, teachers.generator, rendered)
+        drawn = of_rendered(rendered, teachers.generator, NUM_FITTED + NUM_HELD_OUT)
+        encoder.corrector.draw.style_mean.copy_(mean)
+        encoder.corrector.draw.style_scale.copy_(scale)
+        encoder.to(drawn.pictures.device)
+        fresh_corrector(encoder.corrector, teachers.generator, rendered, drawn)
     return encoder
-
-
-def read_start(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """An encoder's tensors by name, and those of the picture head that followed it, if any.
-
-    path: an encoder, or ``last.pt`` of a run. ConfigError if a ``last.pt`` is damaged or of
-    another training; WeightsError for other files.
-    """
-    if path.suffix != ".pt":
-        return dict(load_checkpoint(path, kind="encoder").tensors), {}
-    try:
-        average = torch.load(path, map_location="cpu", weights_only=True)["average"]
-        encoder, head = (_part(average, prefix) for prefix in ("encoder.", "head."))
-    except UNREADABLE as error:
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(f"{path} is no checkpoint of a run ({reason})") from error
-    if not encoder:
-        raise ConfigError(f"{path} holds no encoder; give last.pt of megafs-video train encoder")
-    return encoder, head
-
-
-def _finished_encoder(path: Path, dims: Dims) -> tuple[Encoder, dict[str, Tensor]]:
-    """An encoder, and the tensors of the picture head that followed it, if ``path`` is a run's.
-
-    dims: of an encoder that a run's ``last.pt`` holds, which does not say.
-    """
-    if path.suffix != ".pt":
-        return load_encoder(path), {}
-    found, of_head = read_start(path)
-    encoder = Encoder(dims)
-    try:
-        encoder.load_state_dict(found)
-    except UNREADABLE as error:
-        raise ConfigError(
-            f"{path} holds an encoder of other dims; give its encoder.safetensors"
-        ) from error
-    return encoder, of_head
-
-
-def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in state.items()
-        if name.startswith(prefix)
-    }
-
-
-def _take_over(module: torch.nn.Module, state: dict[str, Tensor]) -> str:
-    """Load the tensors of ``state`` that fit the module, and say how many do."""
-    own = module.state_dict()
-    fitting = {name: t for name, t in state.items() if name in own and own[name].shape == t.shape}
-    module.load_state_dict(fitting, strict=False)
-    return f"{len(fitting)} of {len(own)} tensors"
 
 
 def train_transfer(
@@ -239,24 +232,35 @@ def train_transfer(
 ) -> Path:
     """Train FTM beside a HieRFE that learns on; returns ``output/transfer.safetensors``.
 
-    encoder_checkpoint: a finished encoder, or ``last.pt`` of its run, with the picture head that
-    followed it. HieRFE lands beside FTM, as ``output/encoder.safetensors``.
+    encoder_checkpoint: a finished encoder, or ``last.pt`` of a run, with the picture head that
+    followed it and, of a run of this training, FTM. HieRFE lands beside FTM, as
+    ``output/encoder.safetensors``.
     device: as in ``load_model``.
     """
     keep_freed_memory()
     chosen_device = choose_device(device)
     torch.manual_seed(config.seed)
     paths, held_out = _prepare(folders, output, config)
-    encoder, of_head = _finished_encoder(encoder_checkpoint, dims or Dims())
+    encoder, left = finished_encoder(encoder_checkpoint, dims or Dims())
+    encoder.to(chosen_device)
     dims = encoder.dims
     teachers = load_teachers(dims, offline=offline, say=say).to(chosen_device)
-    rendered, head = prepare_rendered(output, teachers, config, say)
-    _take_over(head, of_head)
+    rendered = prepare_rendered(output, teachers, config, say)
     say(f"reading {len(paths)} faces")
     faces, validation = read_faces(paths, dims.crop_size), read_faces(held_out, dims.crop_size)
+    head = _prepare_head(
+        encoder,
+        teachers,
+        NUM_BLOCKS,
+        left["head"],
+        lambda: _drawn(encoder, rendered, faces, teachers),
+        say,
+    )
     transfer = FaceTransfer(dims)
     transfer.style_mean.copy_(encoder.style_mean)
     transfer.style_scale.copy_(encoder.style_scale)
+    if left["transfer"]:
+        say(f"FTM starts from {encoder_checkpoint}: {take_over(transfer, left['transfer'])}")
     swapper = Swapper(encoder, transfer, head).to(chosen_device)
     to_channels_last(swapper.requires_grad_(requires_grad=True).train())
     average = freeze(deepcopy(swapper))

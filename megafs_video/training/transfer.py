@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from megafs_video.networks.encoder import Encoder
 from megafs_video.networks.transfer import FaceTransfer
 from megafs_video.training.config import TransferConfig
-from megafs_video.training.encoder import Reader
+from megafs_video.training.encoder import Reader, corrector_group, others, special_groups
 from megafs_video.training.faces import to_device_pixels
-from megafs_video.training.head import PictureHead, window_loss
+from megafs_video.training.head import PictureHead, window_losses
 from megafs_video.training.loop import Group
 from megafs_video.training.losses import norm_loss, reconstruction_loss
 from megafs_video.training.rendered import RenderedFaces
@@ -57,16 +57,21 @@ class TransferTask:
         self.teachers = teachers
 
     def groups(self) -> list[Group]:
-        """FTM with the heads of the codes that it moves, and the rest of HieRFE, more slowly."""
-        encoder, transfer = self.module.encoder, self.module.transfer
-        fast = [*transfer.parameters(), *(p for head in encoder.heads() for p in head.parameters())]
-        known = {id(weight) for weight in fast}
-        slow = [weight for weight in encoder.parameters() if id(weight) not in known]
-        return [Group(fast), Group(slow, self.config.encoder_rate)]
+        """FTM and the heads of the codes that it moves; the rest of HieRFE; the special ones."""
+        encoder = self.module.encoder
+        if self.config.corrector_only:
+            return corrector_group(encoder)
+        parts = [self.module.transfer, *encoder.heads()]
+        fast = Group([weight for part in parts for weight in part.parameters()])
+        special = special_groups(encoder, self.module.head)
+        slow = Group(others(encoder, [fast, *special]), self.config.encoder_rate)
+        return [fast, slow, *special]
 
     def step(self, step: int, random: torch.Generator) -> dict[str, Tensor]:
         """Eq. 14, term by term: pairs of faces, a share of them a face with itself (Eq. 9)."""
         config = self.config
+        if config.corrector_only:
+            return self.reader.corrector_losses(config.code_batch, config.batch, random)
         batch = self.reader.read(config.code_batch, config.batch, random)
         chosen = batch.photographs
         targets, photographs = batch.guesses[-1][chosen], batch.pixels[chosen]
@@ -95,9 +100,29 @@ class TransferTask:
             losses["reconstruction"] = config.weight_reconstruction * reconstruction_loss(
                 drawn[is_same], wanted[is_same]
             )
-        if is_same.any() and config.window_batch and config.weight_window:
+        losses |= self.reader.follow(swapped, drawn)
+        if config.window_batch and config.weight_window:
+            losses |= self.windows(features, swapped, photographs, is_same, random)
+        return losses
+
+    def windows(
+        self,
+        features: Tensor,
+        swapped: Latents,
+        photographs: Tensor,
+        is_same: Tensor,
+        random: torch.Generator,
+    ) -> dict[str, Tensor]:
+        """Windows of faces that are their own source; of a swapped one, for the head alone."""
+        head, config = self.module.head, self.config
+        losses: dict[str, Tensor] = {}
+        if is_same.any():
             same = (features[is_same], swapped[is_same], photographs[is_same])
-            losses["window"] = window_loss(head, *same, self.teachers.lpips, random, config)
+            losses = window_losses(head, *same, self.teachers.lpips, random, config)
+        others = (~is_same).nonzero().flatten()[:2]
+        if len(others):
+            follows = head.follow_window(features[others].detach(), swapped[others], random)
+            losses["head"] = losses.get("head", 0) + follows
         return losses
 
     @torch.no_grad()

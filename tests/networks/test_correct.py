@@ -6,6 +6,7 @@ import torch
 
 from megafs_video.networks.correct import Corrector, into_cells
 from megafs_video.networks.generator import Generator
+from megafs_video.values import Latents
 from tests.tiny import WITH_ALL, random_latents, random_pixels, shaken
 
 SKETCH_SIZE = 16  # two low codes reach the 8 px block, and a sketch has twice its pixels
@@ -26,12 +27,17 @@ def steps(corrector: Corrector, photograph: torch.Tensor, sketch: torch.Tensor) 
     return torch.cat((constant.flatten(1), low.flatten(1)), dim=1)
 
 
-def test_a_sketch_is_drawn_from_c_and_the_low_codes() -> None:
+@torch.no_grad()
+def test_a_sketch_is_drawn_from_the_blocks_of_the_low_codes_and_coloured_by_the_others() -> None:
     torch.manual_seed(1)
     generator, latents = shaken(Generator(WITH_ALL)), random_latents(2, WITH_ALL)
-    with torch.no_grad():
-        found = make_corrector().sketch(generator, latents.constant, latents.styles[:, :2])
+    found = make_corrector().sketch(generator, latents)
     assert found.shape == (2, 3, SKETCH_SIZE, SKETCH_SIZE)
+    for index in range(WITH_ALL.num_styles):
+        styles = latents.styles.clone()
+        styles[:, index] += 1
+        other = make_corrector().sketch(generator, Latents(latents.constant, styles))
+        assert not torch.allclose(other, found)
 
 
 def test_another_sketch_or_photograph_gives_another_step() -> None:

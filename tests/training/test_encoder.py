@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import torch
 
+from megafs_video.errors import ConfigError
 from megafs_video.networks.encoder import Encoder
 from megafs_video.training.config import EncoderConfig
 from megafs_video.training.encoder import EncoderTask, Learner, fresh_corrector, fresh_encoder
+from megafs_video.training.readouts import of_rendered
 from tests.tiny import check_close, random_pixels, shaken
 from tests.training.small import (
     SMALL,
@@ -24,6 +27,7 @@ CONFIG = EncoderConfig(
 )
 KNOWN_LOSSES = {"code", "constant", "sketch"}
 PICTURE_LOSSES = {"reconstruction", "perceptual", "identity", "landmark", "expression", "window"}
+READOUT_LOSSES = {"head", "follow"}  # which teach nothing but a readout
 
 
 def make_task(config: EncoderConfig = CONFIG) -> EncoderTask:
@@ -45,7 +49,7 @@ def generator(seed: int = 0) -> torch.Generator:
 def test_codes_are_learnt_first_and_pictures_later() -> None:
     task = make_task()
     assert set(task.step(9, generator())) == KNOWN_LOSSES
-    assert set(task.step(10, generator())) == KNOWN_LOSSES | PICTURE_LOSSES
+    assert set(task.step(10, generator())) == KNOWN_LOSSES | PICTURE_LOSSES | READOUT_LOSSES
 
 
 def test_every_loss_is_a_finite_scalar_that_reaches_the_encoder() -> None:
@@ -58,6 +62,21 @@ def test_every_loss_is_a_finite_scalar_that_reaches_the_encoder() -> None:
         stem = task.module.encoder.backbone.conv1.weight.grad
         assert stem is not None, name
         assert stem.abs().max() > 0, name
+
+
+def test_readouts_learn_from_what_follows_the_generator_alone() -> None:
+    for name in (*KNOWN_LOSSES, *PICTURE_LOSSES, *READOUT_LOSSES):
+        task = make_task()
+        corrector = task.module.encoder.corrector
+        assert corrector is not None
+        torch.autograd.backward(task.step(10, generator())[name])
+        found = [
+            part.bands.weight.grad is not None
+            for part in (task.module.head.readout, corrector.draw)
+        ]
+        assert found == [name == "head", name == "follow"], name
+        stem = task.module.encoder.backbone.conv1.weight.grad
+        assert (stem is None) == (name in READOUT_LOSSES), name
 
 
 def test_the_weights_of_the_settings_scale_their_losses() -> None:
@@ -120,7 +139,8 @@ def test_a_loss_without_weight_is_left_out() -> None:
         weight_window=0.0,
         weight_sketch=0.0,
     )
-    assert set(make_task(bare).step(10, generator())) == {"code", "constant", "reconstruction"}
+    left = {"code", "constant", "reconstruction", "follow"}
+    assert set(make_task(bare).step(10, generator())) == left
 
 
 def test_a_fresh_corrector_draws_sketches_and_hardly_corrects() -> None:
@@ -129,7 +149,9 @@ def test_a_fresh_corrector_draws_sketches_and_hardly_corrects() -> None:
     fresh_encoder(
         encoder, small_generator().constant, torch.zeros(8), torch.ones(8), torch.randn(50, 8)
     )
-    fresh_corrector(encoder.corrector, small_generator(), small_rendered(12))
+    faces = small_rendered(30)
+    drawn = of_rendered(faces, small_generator(), 30)
+    fresh_corrector(encoder.corrector, small_generator(), faces, drawn)
     pixels = random_pixels(3, 64)
     with torch.no_grad():
         cues = encoder.cues(torch.randn(3, 6), torch.randn(3, 106, 2))
@@ -138,3 +160,26 @@ def test_a_fresh_corrector_draws_sketches_and_hardly_corrects() -> None:
         first, last = encoder.correct(pixels, reading, styles, cues, small_generator())
     scale = float(encoder.constant_scale)
     assert 0 < (first.constant - last.constant).abs().max() < 0.2 * scale
+
+
+def test_the_corrector_can_learn_alone() -> None:
+    task = make_task(replace(CONFIG, corrector_only=True))
+    encoder = task.module.encoder
+    assert encoder.corrector is not None
+    losses = task.step(0, generator())
+    assert set(losses) == {"sketch"}
+    torch.autograd.backward(losses["sketch"])
+    (group,) = task.groups()
+    assert all(weight.grad is not None for weight in group.weights)
+    learning = {id(weight) for weight in group.weights}
+    others = [weight for weight in task.module.parameters() if id(weight) not in learning]
+    assert all(weight.grad is None for weight in others)
+    assert {id(weight) for weight in encoder.corrector.draw.parameters()} <= {*map(id, others)}
+    assert encoder.backbone.bn1.num_batches_tracked == 0  # its norms stay what they are
+
+
+def test_an_encoder_without_corrector_cannot_train_it_alone() -> None:
+    task = make_task(replace(CONFIG, corrector_only=True))
+    task.module.encoder.corrector = None
+    with pytest.raises(ConfigError, match="no corrector; leave it out"):
+        task.groups()

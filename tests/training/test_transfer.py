@@ -10,6 +10,8 @@ import torch
 from megafs_video.networks.encoder import Encoder
 from megafs_video.networks.transfer import FaceTransfer
 from megafs_video.training.config import TransferConfig
+from megafs_video.training.encoder import CORRECTOR_RATE
+from megafs_video.training.head import READOUT_RATE
 from megafs_video.training.transfer import Swapper, TransferTask, another, choose
 from tests.tiny import check_close, random_latents, shaken
 from tests.training.small import SMALL, small_faces, small_head, small_rendered, small_teachers
@@ -41,7 +43,7 @@ def test_every_loss_is_a_finite_scalar_that_reaches_the_module() -> None:
     for name in names:
         task = make_task(replace(CONFIG, direct_share=0.0))
         losses = task.step(0, generator())
-        assert set(losses) == names
+        assert set(losses) == names | {"head", "follow"}  # which teach nothing but a readout
         assert losses[name].shape == ()
         assert losses[name].isfinite()
         torch.autograd.backward(losses[name])
@@ -113,13 +115,24 @@ def test_a_face_that_is_drawn_directly_shows_what_hierfe_read() -> None:
 
 def test_ftm_and_the_heads_of_its_codes_learn_faster_than_the_rest() -> None:
     task = make_task(replace(CONFIG, encoder_rate=0.25))
-    fast, slow = task.groups()
-    assert (fast.rate, slow.rate) == (1, 0.25)
-    found = {id(weight) for weight in fast.weights}
-    module = task.module
-    assert found >= {id(weight) for weight in module.transfer.parameters()}
-    assert id(module.encoder.mappings[1].project.weight) in found
-    assert id(module.encoder.mappings[0].project.weight) not in found  # the low codes'
+    groups = task.groups()
+    assert [group.rate for group in groups] == [1, 0.25, READOUT_RATE, READOUT_RATE, CORRECTOR_RATE]
+    rates = {id(weight): group.rate for group in groups for weight in group.weights}
+    module, corrector = task.module, task.module.encoder.corrector
+    assert corrector is not None
+    assert {rates[id(weight)] for weight in module.transfer.parameters()} == {1}
+    assert rates[id(module.encoder.mappings[1].project.weight)] == 1
+    assert rates[id(module.encoder.mappings[0].project.weight)] == 0.25  # the low codes'
+    assert {rates[id(weight)] for weight in module.head.parameters()} == {READOUT_RATE}
+    assert {rates[id(weight)] for weight in corrector.draw.parameters()} == {READOUT_RATE}
+    assert rates[id(corrector.mix.weight)] == CORRECTOR_RATE
     every = {id(weight) for weight in module.parameters()}
-    assert found | {id(weight) for weight in slow.weights} == every
-    assert len(fast.weights) + len(slow.weights) == len(every)
+    assert set(rates) == every
+    assert sum(len(group.weights) for group in groups) == len(every)
+
+
+def test_the_corrector_can_learn_beside_a_finished_ftm() -> None:
+    task = make_task(replace(CONFIG, corrector_only=True))
+    assert set(task.step(0, generator())) == {"sketch"}
+    (group,) = task.groups()
+    assert not {id(w) for w in group.weights} & {id(w) for w in task.module.transfer.parameters()}

@@ -1,0 +1,69 @@
+"""Where a training starts: an encoder's file, or the checkpoint of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from megafs_video.errors import ConfigError
+from megafs_video.networks.dims import Dims
+from megafs_video.networks.encoder import Encoder
+from megafs_video.parts import load_encoder
+from megafs_video.training.loop import UNREADABLE
+from megafs_video.weights.checkpoint import load_checkpoint
+
+
+def read_start(path: Path) -> dict[str, dict[str, Tensor]]:
+    """Tensors by name: an "encoder"'s, and of the "head" and "transfer" beside it, if any.
+
+    path: an encoder, or ``last.pt`` of a run. ConfigError if a ``last.pt`` is damaged or of
+    another training; WeightsError for other files.
+    """
+    if path.suffix != ".pt":
+        encoder = dict(load_checkpoint(path, kind="encoder").tensors)
+        return {"encoder": encoder, "head": {}, "transfer": {}}
+    try:
+        average = torch.load(path, map_location="cpu", weights_only=True)["average"]
+        found = {name: _part(average, f"{name}.") for name in ("encoder", "head", "transfer")}
+    except UNREADABLE as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"{path} is no checkpoint of a run ({reason})") from error
+    if not found["encoder"]:
+        raise ConfigError(f"{path} holds no encoder; give last.pt of megafs-video train encoder")
+    return found
+
+
+def finished_encoder(path: Path, dims: Dims) -> tuple[Encoder, dict[str, dict[str, Tensor]]]:
+    """An encoder, and the tensors of what stood beside it, if ``path`` is a run's.
+
+    dims: of an encoder that a run's ``last.pt`` holds, which does not say.
+    """
+    found = read_start(path)
+    if path.suffix != ".pt":
+        return load_encoder(path), found
+    encoder = Encoder(dims)
+    try:
+        encoder.load_state_dict(found["encoder"])
+    except UNREADABLE as error:
+        raise ConfigError(
+            f"{path} holds an encoder of other dims; give its encoder.safetensors"
+        ) from error
+    return encoder, found
+
+
+def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in state.items()
+        if name.startswith(prefix)
+    }
+
+
+def take_over(module: torch.nn.Module, state: dict[str, Tensor]) -> str:
+    """Load the tensors of ``state`` that fit the module, and say how many do."""
+    own = module.state_dict()
+    fitting = {name: t for name, t in state.items() if name in own and own[name].shape == t.shape}
+    module.load_state_dict(fitting, strict=False)
+    return f"{len(fitting)} of {len(own)} tensors"
