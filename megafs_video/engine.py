@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from megafs_video.networks.hierfe import HieRFE
 from megafs_video.networks.stylegan2 import StyleGan2
-from megafs_video.networks.tracing import Codes, trace
+from megafs_video.networks.tracing import Codes, Pixels, trace
 from megafs_video.values import Latents
 
 Run = Callable[..., list[Tensor]]
@@ -50,25 +50,13 @@ class EngineGenerator(nn.Module):
             torch.zeros(1, dims.constant_channels, 4, 4),
             torch.zeros(1, dims.num_styles, dims.style_size),
         )
-        self.run = compile_network(_Pixels(generator), example, dtype, num_threads)
+        self.run = compile_network(Pixels(generator), example, dtype, num_threads)
         self.none = torch.zeros(0, 3, dims.resolution, dims.resolution)  # the picture of nobody
 
     def forward(self, latents: Latents) -> Tensor:
         """constant [N, 512, 4, 4], styles [N, L, 512] -> pixels [N, 3, R, R], about [-1, 1]."""
         faces = (latents[index : index + 1] for index in range(len(latents)))
         return torch.cat([self.none, *(self.run(f.constant, f.styles)[0] for f in faces)])
-
-
-class _Pixels(nn.Module):
-    """StyleGAN2 with tensors on both sides."""
-
-    def __init__(self, generator: StyleGan2) -> None:
-        super().__init__()
-        self.generator = generator
-
-    def forward(self, constant: Tensor, styles: Tensor) -> Tensor:
-        pixels: Tensor = self.generator(Latents(constant, styles))
-        return pixels
 
 
 def compile_network(

@@ -24,7 +24,7 @@ from megafs_video.networks.hierfe import HieRFE
 from megafs_video.networks.injection import IdInjection
 from megafs_video.networks.order import to_channels_last
 from megafs_video.networks.stylegan2 import StyleGan2
-from megafs_video.networks.tracing import TracedReader
+from megafs_video.networks.tracing import Traced
 from megafs_video.networks.transfer import FaceTransfer, replace_codes
 from megafs_video.values import Latents, check_shape
 from megafs_video.weights.folder import SWAPPERS, brings_generator
@@ -50,7 +50,7 @@ class Model:
     generator: Generator | StyleGan2 | EngineGenerator
     arcface: ArcFace | None  # both of an encoder that hears them
     landmarks: Landmarks106 | None
-    traced: TracedReader | None = None  # what ``encode`` runs for one face, where that is faster
+    traced: Traced | None = None  # the same networks for one face at a time, where that is faster
     engine: str = "torch"  # what runs encoder and generator: "torch" or "openvino"
 
     @torch.inference_mode()
@@ -66,7 +66,7 @@ class Model:
             if not isinstance(self.encoder, Encoder):
                 return _as_float(self.encoder(pixels))
             if self.traced is not None and len(pixels) == 1:
-                return self.traced(pixels)
+                return self.traced.read(pixels)
             generator = self.generator if isinstance(self.generator, Generator) else None
             reader = FaceReader(self.encoder, self.arcface, self.landmarks, generator)
             return _as_float(reader(pixels))
@@ -84,6 +84,8 @@ class Model:
         source, target = self._here(source), self._here(target)
         if self.transferrer is None:
             return replace_codes(source, target, self.dims.num_low)
+        if self.traced is not None and len(target) == 1:
+            return self.traced.move(source, target)
         with self._precision():
             return _as_float(self.transferrer(source, target))
 
@@ -94,6 +96,8 @@ class Model:
         ValueError for codes of another shape than ``encode`` gives.
         """
         self._check(latents)
+        if self.traced is not None and len(latents) == 1:
+            return self.traced.draw(self._here(latents))
         with self._precision():
             pixels: Tensor = self.generator(self._here(latents))
         return pixels.float()
@@ -205,14 +209,15 @@ def check_choices(
 
 
 def _traced(model: Model) -> Model:
-    """Our own model, on a CPU, with a graph of all that reads a face."""
+    """Our own model, on a CPU, with graphs of what reads, swaps and draws a face."""
     if not isinstance(model.encoder, Encoder) or model.device.type != "cpu":
         return model
     if model.dtype != torch.float32:
         return model  # a trace would not hear of autocast
     assert isinstance(model.generator, Generator)
     reader = FaceReader(model.encoder, model.arcface, model.landmarks, model.generator)
-    return replace(model, traced=TracedReader(reader))
+    assert not isinstance(model.transferrer, IdInjection)
+    return replace(model, traced=Traced(reader, model.transferrer, model.generator))
 
 
 def _compiled(model: Model) -> Model:

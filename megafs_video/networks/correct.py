@@ -60,7 +60,7 @@ class Corrector(nn.Module):
 
         coarse [N, widths[-1], H, H], the backbone's smallest map; points [N, 2 · K].
         """
-        seen: Tensor = functional.adaptive_avg_pool2d(self.place(coarse), 4)
+        seen = pooled_to_four(self.place(coarse))
         if self.points is None or points is None:
             return seen
         heard: Tensor = self.points(points)
@@ -92,3 +92,11 @@ def into_cells(pixels: Tensor) -> Tensor:
     part = size // 8
     cells = pixels.reshape(count, channels, 8, part, 8, part)
     return cells.permute(0, 1, 3, 5, 2, 4).reshape(count, channels * part * part, 8, 8)
+
+
+def pooled_to_four(features: Tensor) -> Tensor:
+    """[N, C, H, W] -> [N, C, 4, 4], the mean of what lies in each part; 4 px stay as they are."""
+    if features.shape[-2:] == (4, 4):
+        return features
+    pooled: Tensor = functional.adaptive_avg_pool2d(features, 4)
+    return pooled

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from megafs_video.networks.correct import Corrector
+from megafs_video.networks.correct import Corrector, pooled_to_four
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.frozen import ArcFace, Landmarks106
 from megafs_video.networks.generator import Generator
@@ -164,7 +164,6 @@ class Encoder(nn.Module):
         )
         self.mappings = cast("Sequence[MappingNetworks]", mappings)
         self.constant = SmallMapConv(widths[-1], dims.constant_channels, 3, padding=1)
-        self.constant_pool = nn.AdaptiveAvgPool2d(4)
         self.corrector = Corrector(dims) if dims.num_corrections else None
         # Landmarks as offsets from the mean face, in standard deviations.
         num_points = 2 * dims.num_landmarks
@@ -223,7 +222,7 @@ class Encoder(nn.Module):
                 pyramid, scale_factor=2.0, mode="bilinear", align_corners=False
             )
             pooled.append(mapping.pool(pyramid))
-        offset = self.constant_pool(self.constant(maps[-1]))  # [N, 512, 4, 4]
+        offset = pooled_to_four(self.constant(maps[-1]))  # [N, 512, 4, 4]
         constant = self.constant_mean + self.constant_scale * offset
         return Reading(constant, torch.cat(pooled, dim=1), maps[-1])
 
