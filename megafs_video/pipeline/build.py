@@ -24,8 +24,8 @@ from megafs_video.pipeline.track import Track
 from megafs_video.pipeline.transfer import Transfer
 from megafs_video.values import AlignedCrop, FloatArray
 
-# Frames between two threads: enough to even out their pace, few enough for 4K.
-QUEUE_FRAMES = 4
+# Frames between two threads: as many as even out their pace, as few as 4K and memory want.
+QUEUE_FRAMES = 2
 # The edge of the mask fades over this part of the crop's side.
 FEATHER = 0.06
 
