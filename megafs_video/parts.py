@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +16,14 @@ from megafs_video.networks.frozen import (
     ArcFace,
     FrozenNetwork,
     Landmarks106,
+    Mesh478,
     Step,
     freeze,
 )
 from megafs_video.networks.generator import Generator, StyleMapper
 from megafs_video.networks.hierfe import HieRFE
 from megafs_video.networks.injection import IdInjection
+from megafs_video.networks.lite import steps_of
 from megafs_video.networks.order import to_channels_last
 from megafs_video.networks.perceptual import Lpips
 from megafs_video.networks.published import generator_state, style_mapper_state
@@ -36,6 +39,7 @@ from megafs_video.weights.checkpoint import (
 from megafs_video.weights.header import read_header
 from megafs_video.weights.openvino import read_ir
 from megafs_video.weights.table import find
+from megafs_video.weights.tflite import read_tflite
 
 PAPER_NETWORKS: Mapping[str, Callable[[Dims], HieRFE | FaceTransfer | IdInjection | StyleGan2]] = {
     "encoder": HieRFE,
@@ -160,6 +164,20 @@ def build_arcface(path: Path) -> ArcFace:
 def build_landmarks(path: Path) -> Landmarks106:
     """InsightFace's 106 landmarks on FFHQ-aligned crops."""
     return Landmarks106(build_frozen(path))
+
+
+def build_mesh478(path: Path) -> Mesh478:
+    """MediaPipe's face mesh on FFHQ-aligned crops, from ``face_landmarker.task``."""
+    try:
+        with ZipFile(path) as task:
+            content = task.read("face_landmarks_detector.tflite")
+    except (BadZipFile, KeyError, OSError) as error:
+        raise WeightsError(f"{path} is not MediaPipe's face landmarker: {error}") from error
+    try:
+        network = FrozenNetwork(*steps_of(read_tflite(content, path)))
+    except (ValueError, LookupError) as error:
+        raise WeightsError(f"{path} cannot be read as a face mesh: {error}") from error
+    return Mesh478(freeze(network))
 
 
 def build_lpips(path: Path, name: str = "lpips-alex") -> Lpips:

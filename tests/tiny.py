@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from megafs_video.networks.dims import TINY, Dims
-from megafs_video.networks.frozen import ArcFace, Landmarks106, freeze
+from megafs_video.networks.frozen import ArcFace, Landmarks106, Mesh478, freeze
 from megafs_video.networks.perceptual import Lpips
 from megafs_video.values import Latents
 
@@ -69,6 +69,13 @@ def tiny_landmarks() -> Landmarks106:
     points = nn.Linear(48, 212)
     nn.init.normal_(points.weight, std=1e-3)  # it reads 0..255
     return freeze(Landmarks106(nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), points)))
+
+
+def tiny_mesh() -> Mesh478:
+    """A mesh that follows the colours of the picture."""
+    torch.manual_seed(3)
+    points = nn.Linear(48, 3 * 478)
+    return freeze(Mesh478(nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), points)))
 
 
 def tiny_lpips() -> Lpips:

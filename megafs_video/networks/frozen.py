@@ -59,6 +59,18 @@ def _matrix_product(settings: Mapping[str, Any]) -> Operation:
     return lambda x, weight, bias: functional.linear(x, weight.T, bias)
 
 
+def _maximum(settings: Mapping[str, Any]) -> Operation:
+    kernel, stride = tuple(settings["kernel_shape"]), tuple(settings["strides"])
+    return lambda x: functional.max_pool2d(x, kernel, stride)
+
+
+def _padding(settings: Mapping[str, Any]) -> Operation:
+    pads = settings["pads"]  # of each dimension before, then of each after
+    half = len(pads) // 2
+    ends = [pads[axis + side] for axis in reversed(range(half)) for side in (0, half)]
+    return lambda x: functional.pad(x, ends)
+
+
 # What an operator with these settings does; settings are read once, not at every call.
 OPERATORS: Mapping[str, Callable[[Mapping[str, Any]], Operation]] = {
     "Add": lambda _: torch.add,
@@ -66,7 +78,9 @@ OPERATORS: Mapping[str, Callable[[Mapping[str, Any]], Operation]] = {
     "Conv": _convolution,
     "Flatten": lambda _: lambda x: x.flatten(1),
     "Gemm": _matrix_product,
+    "MaxPool": _maximum,
     "Mul": lambda _: torch.mul,
+    "Pad": _padding,
     "PRelu": lambda _: lambda x, slope: torch.prelu(x, slope.flatten()),
     "Sub": lambda _: torch.sub,
 }
@@ -76,6 +90,8 @@ FIXED_SETTINGS: Mapping[str, Mapping[str, object]] = {
     "Conv": {"auto_pad": b"NOTSET", "dilations": [1, 1]},
     "Flatten": {"axis": 1},
     "Gemm": {"alpha": 1.0, "beta": 1.0, "transA": 0},
+    "MaxPool": {"ceil_mode": 0, "dilations": [1, 1], "pads": [0, 0, 0, 0]},
+    "Pad": {"mode": b"constant", "value": 0.0},
 }
 
 
@@ -221,3 +237,41 @@ class Landmarks106(nn.Module):
         window = functional.interpolate(face, (192, 192), mode="bilinear", align_corners=False)
         points: Tensor = self.network(window * 127.5 + 127.5)
         return points.reshape(-1, 106, 2)
+
+
+class Mesh478(nn.Module):
+    """MediaPipe's face mesh of an FFHQ-aligned crop, differentiable: with pupils and lids.
+
+    pixels [N, 3, S, S] in [-1, 1] -> points [N, 478, 2] (x, y) in units of half a window.
+    """
+
+    # MediaPipe reads a square 1.5 times the mesh's own; in an FFHQ crop that is almost the whole
+    # crop. With this window the points are 1.2 px of 256 from where MediaPipe puts them.
+    LEFT, TOP, SIDE = 0.02, 0.03, 0.97
+    SIZE = 256
+
+    # Pairs of points whose offset tells an expression (MediaPipe's numbers).
+    SPANS = (
+        # pupils to the corners of the eyes, and to the lids
+        *((468, 33), (468, 133), (473, 362), (473, 263)),
+        *((468, 159), (468, 145), (473, 386), (473, 374)),
+        # lids
+        *((159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373)),
+        # brows above the eyes
+        *((55, 133), (285, 362), (52, 159), (282, 386), (53, 33), (283, 263)),
+        # inner lips, corners of the mouth, both to the nose, the chin to the nose, the lips' width
+        *((13, 14), (82, 87), (312, 317), (61, 291), (61, 2), (291, 2)),
+        *((0, 2), (152, 2), (0, 13), (14, 17)),
+    )
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Points [N, 478, 2] in [-1, 1] of the window."""
+        face = _cut_window(pixels, self.LEFT, self.TOP, self.SIDE)
+        size = (self.SIZE, self.SIZE)
+        window = functional.interpolate(face, size, mode="bilinear", align_corners=False)
+        points: Tensor = self.network(window / 2 + 0.5)
+        return points.reshape(-1, 478, 3)[..., :2] / (self.SIZE / 2) - 1

@@ -19,9 +19,7 @@ from megafs_video.training.losses import perceptual_loss, reconstruction_loss
 from megafs_video.values import Latents
 
 NUM_BLOCKS = 4  # 4 px -> 64 px
-WINDOW, MARGIN = 20, 2  # of the features: what is drawn, and what of it a window's edge spoils
-SPOTS = ((0.43, 0.37), (0.43, 0.63), (0.71, 0.5))  # eyes and mouth of an aligned face, (y, x)
-SPOT_SHARE = 0.5  # of the windows, that lie about one of them; the others lie anywhere
+WINDOW, MARGIN = 36, 2  # of the features: what is drawn, and what of it a window's edge spoils
 READOUT_RATE = 0.2  # of the learning rate: a few windows a step say little, and agree too much
 
 
@@ -135,14 +133,8 @@ def window_losses(
 
 
 def window_corner(side: int, random: torch.Generator) -> Corner:
-    """Where a window of ``side`` x ``side`` features begins: gaze and teeth are small."""
-    last = side - WINDOW
-    corner = torch.randint(last + 1, (2,), generator=random)
-    if torch.rand((), generator=random) < SPOT_SHARE:
-        spot = torch.tensor(SPOTS[int(torch.randint(len(SPOTS), (), generator=random))])
-        stray = WINDOW / 4 * (2 * torch.rand(2, generator=random) - 1)
-        corner = (spot * side - WINDOW / 2 + stray).round().long().clamp(0, last)
-    top, left = corner.tolist()
+    """Where a window of ``side`` x ``side`` features begins: anywhere."""
+    top, left = torch.randint(side - WINDOW + 1, (2,), generator=random).tolist()
     return top, left
 
 

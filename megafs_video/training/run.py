@@ -23,6 +23,7 @@ from megafs_video.parts import (
     build_generator,
     build_landmarks,
     build_lpips,
+    build_mesh478,
     build_style_mapper,
     read_backbone_state,
 )
@@ -57,6 +58,7 @@ NAMES = (
     "generator-mapping-bin",
     "arcface-mbf",
     "landmarks-106",
+    "face-mesh",
     "lpips-alex",
 )
 NUM_VALIDATION = 16  # faces of the sheets
@@ -72,6 +74,7 @@ def load_teachers(
         build_style_mapper(paths["generator-mapping-xml"], paths["generator-mapping-bin"], dims),
         build_arcface(paths["arcface-mbf"]),
         build_landmarks(paths["landmarks-106"]),
+        build_mesh478(paths["face-mesh"]),
         build_lpips(paths["lpips-alex"]),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from megafs_video.networks.frozen import ArcFace, Landmarks106
+from megafs_video.networks.frozen import ArcFace, Landmarks106, Mesh478
 from megafs_video.networks.generator import Generator, StyleMapper
 from megafs_video.networks.perceptual import Lpips
 from megafs_video.training.config import PictureConfig
@@ -27,6 +27,7 @@ class Teachers:
     mapper: StyleMapper
     arcface: ArcFace
     landmarks: Landmarks106
+    mesh: Mesh478
     lpips: Lpips
 
     def to(self, device: torch.device) -> Teachers:
@@ -36,6 +37,7 @@ class Teachers:
             self.mapper,
             self.arcface.to(device),
             self.landmarks.to(device),
+            self.mesh.to(device),
             self.lpips.to(device),
         )
 
@@ -64,4 +66,9 @@ class Teachers:
             places, spans = self.landmarks(drawn), self.landmarks.SPANS
             losses["landmark"] = config.weight_landmark * landmark_loss(places, points)
             losses["expression"] = config.weight_expression * expression_loss(places, points, spans)
+        if config.weight_mesh:
+            with torch.no_grad():
+                meant = self.mesh(wanted)
+            apart = expression_loss(self.mesh(drawn), meant, self.mesh.SPANS)
+            losses["mesh"] = config.weight_mesh * apart
         return losses

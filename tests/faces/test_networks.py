@@ -16,9 +16,13 @@ from megafs_video.faces.recognize import build_arcface
 from megafs_video.faces.scrfd import build_scrfd
 from megafs_video.faces.yunet import build_yunet
 from megafs_video.geometry.templates import mesh_square
+from megafs_video.parts import build_mesh478
+from megafs_video.training.faces import to_device_pixels
 from megafs_video.values import Face, UInt8Array
 from tests.faces.conftest import cached
 
+# Where FFHQ's alignment puts eyes, nose and corners of the mouth, in units of the crop.
+FFHQ_FIVE = np.array([[0.385, 0.48], [0.615, 0.48], [0.5, 0.61], [0.4, 0.72], [0.6, 0.72]])
 BLACK = np.zeros((120, 160, 3), dtype=np.uint8)
 
 
@@ -84,6 +88,22 @@ def test_the_mesh_of_an_ffhq_photograph_asks_for_the_whole_photograph(
     # Over 488 photographs the means are 0.1 px, 0.2 px and 0.1 %, the deviations 1 px and 2.4 %.
     np.testing.assert_allclose(median[:2], 0.0, atol=1.0)
     assert median[2] == pytest.approx(256, rel=0.02) and abs(median[3]) < np.radians(1)
+
+
+@pytest.mark.e2e
+def test_the_differentiable_mesh_of_a_crop_is_the_mesh(mesh: Mesh, photos: list[Path]) -> None:
+    network = build_mesh478(cached("face-mesh"))
+    box_xyxy, five_xy = np.array([56.0, 51, 200, 230]), 256 * FFHQ_FIVE
+    for path in photos[:8]:
+        pixels = read(path)
+        refined = mesh.refine(pixels, Face(box_xyxy, five_xy, 1.0))
+        assert refined is not None
+        assert refined.landmarks_xy is not None
+        found = network(to_device_pixels(pixels[None]))[0].numpy()
+        side = 256 * network.SIDE
+        in_crop = 256 * np.array([network.LEFT, network.TOP]) + side * (found + 1) / 2 - 0.5
+        # The window is the same for all crops; MediaPipe's follows the face.
+        assert np.hypot(*(in_crop - refined.landmarks_xy).T).mean() < 4
 
 
 @pytest.mark.e2e

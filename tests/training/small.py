@@ -16,7 +16,7 @@ from megafs_video.training.rendered import RenderedFaces
 from megafs_video.training.teachers import Teachers
 from megafs_video.values import UInt8Array
 from megafs_video.video.picture import write_picture
-from tests.tiny import shaken, tiny_arcface, tiny_landmarks, tiny_lpips
+from tests.tiny import shaken, tiny_arcface, tiny_landmarks, tiny_lpips, tiny_mesh
 
 SMALL = Dims(
     crop_size=64,
@@ -49,8 +49,14 @@ def small_mapper() -> StyleMapper:
 
 def small_teachers() -> Teachers:
     """Tiny networks in the place of every published one."""
-    arcface, landmarks = tiny_arcface(), tiny_landmarks()
-    return Teachers(small_generator(), small_mapper(), arcface, landmarks, tiny_lpips())
+    return Teachers(
+        small_generator(),
+        small_mapper(),
+        tiny_arcface(),
+        tiny_landmarks(),
+        tiny_mesh(),
+        tiny_lpips(),
+    )
 
 
 def small_head() -> PictureHead:

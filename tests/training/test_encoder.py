@@ -26,7 +26,10 @@ CONFIG = EncoderConfig(
     code_batch=4, late_code_batch=3, picture_batch=2, picture_from_step=10, weight_landmark=1.0
 )
 KNOWN_LOSSES = {"code", "constant", "sketch"}
-PICTURE_LOSSES = {"reconstruction", "perceptual", "identity", "landmark", "expression", "window"}
+PICTURE_LOSSES = {
+    *("reconstruction", "perceptual", "identity"),
+    *("landmark", "expression", "mesh", "window"),
+}
 READOUT_LOSSES = {"head", "follow"}  # which teach nothing but a readout
 
 
@@ -88,6 +91,7 @@ def test_the_weights_of_the_settings_scale_their_losses() -> None:
         "identity": "weight_identity",
         "landmark": "weight_landmark",
         "expression": "weight_expression",
+        "mesh": "weight_mesh",
         "sketch": "weight_sketch",
         "window": "weight_window",
     }
@@ -136,6 +140,7 @@ def test_a_loss_without_weight_is_left_out() -> None:
         weight_identity=0.0,
         weight_landmark=0.0,
         weight_expression=0.0,
+        weight_mesh=0.0,
         weight_window=0.0,
         weight_sketch=0.0,
     )

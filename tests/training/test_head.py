@@ -6,7 +6,6 @@ import torch
 
 from megafs_video.training.head import (
     MARGIN,
-    SPOTS,
     WINDOW,
     window_corner,
     window_distance,
@@ -42,7 +41,7 @@ def test_a_window_is_that_part_of_the_picture() -> None:
     head, latents = small_head(), random_latents(2, SMALL)
     features = head.features(latents)
     side = (WINDOW - 2 * MARGIN) * head.scale
-    for corner in ((0, 0), (13, 40), (44, 44)):
+    for corner in ((0, 0), (13, 20), (28, 28)):
         top, left = (head.scale * (place + MARGIN) for place in corner)
         whole = small_generator()(latents)[:, :, top : top + side, left : left + side]
         check_close(head.window(features, latents, corner), whole)
@@ -90,13 +89,9 @@ def test_the_distance_of_a_window_is_to_the_same_part_of_the_photograph() -> Non
     assert perceptual < 1e-9
 
 
-def test_windows_lie_everywhere_and_most_often_about_eyes_and_mouth() -> None:
+def test_windows_lie_everywhere() -> None:
     random = torch.Generator().manual_seed(0)
-    corners = [window_corner(64, random) for _ in range(600)]
-    assert all(0 <= number <= 64 - WINDOW for corner in corners for number in corner)
-    middles = torch.tensor(corners) + WINDOW / 2
-    for spot in SPOTS:
-        is_near = (middles - 64 * torch.tensor(spot)).abs().amax(dim=1) <= WINDOW / 4 + 1
-        assert 0.15 < is_near.float().mean() < 0.4  # anywhere: a sixteenth
-    assert (middles.amin(dim=0) < 14).all()
-    assert (middles.amax(dim=0) > 50).all()
+    corners = torch.tensor([window_corner(64, random) for _ in range(600)])
+    assert corners.amin(dim=0).tolist() == [0, 0]
+    assert corners.amax(dim=0).tolist() == [64 - WINDOW] * 2
+    assert (corners.float().mean(dim=0) - (64 - WINDOW) / 2).abs().max() < 2
