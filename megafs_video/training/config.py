@@ -20,6 +20,7 @@ AT_LEAST_ONE = {
     "num_rendered",
     "num_steps",
     "picture_batch",
+    "reconstruction_size",
     "save_every",
     "sheet_every",
 }
@@ -57,6 +58,8 @@ class PictureConfig(LoopConfig):
     """Weights of the losses between pictures: λ of Eq. 8, φ of Eq. 14, and ours."""
 
     weight_reconstruction: float = 2.0  # λ1, φ1; a weight of 0 leaves a loss out
+    reconstruction_size: int = 32  # px of a face, at which squares are taken: of texture that
+    # cannot stand where the photograph's does, squares leave nothing; it is up to LPIPS
     weight_perceptual: float = 1.0  # λ2, φ2
     weight_identity: float = 1.0  # λ3, φ3
     weight_landmark: float = 100.0  # λ4, φ4, for points in [-1, 1]

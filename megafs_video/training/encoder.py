@@ -225,8 +225,8 @@ class EncoderTask:
         config, head = self.config, self.module.head
         features = head.features(latents)
         drawn, wanted = head.draw(features, latents), head.resized(photographs)
-        reconstruction = config.weight_reconstruction * reconstruction_loss(drawn, wanted)
-        losses = {"reconstruction": reconstruction} | self.teachers.losses(
+        squares = head.squares(drawn, wanted, config.reconstruction_size)
+        losses = {"reconstruction": config.weight_reconstruction * squares} | self.teachers.losses(
             drawn, wanted, embeddings=embeddings, points=points, config=config
         )
         losses |= self.reader.follow(latents, drawn)

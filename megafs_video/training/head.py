@@ -46,6 +46,10 @@ class PictureHead(nn.Module):
         picture: Tensor = self.readout(features, latents.styles)
         return picture
 
+    def squares(self, drawn: Tensor, wanted: Tensor, size: int) -> Tensor:
+        """Eq. 4 and 9 between pictures of the head's size, made ``size`` px wide."""
+        return reconstruction_loss(drawn, wanted, self.size // size)
+
     def resized(self, pixels: Tensor) -> Tensor:
         """Pictures at the size that the head draws: [N, 3, S, S] -> [N, 3, size, size]."""
         return functional.interpolate(pixels, (self.size, self.size), mode="area")
@@ -91,29 +95,6 @@ def follow(readout: Readout, features: Tensor, latents: Latents, drawn: Tensor) 
     return reconstruction_loss(found, wanted)
 
 
-def window_distance(
-    head: PictureHead,
-    features: Tensor,
-    latents: Latents,
-    photographs: Tensor,
-    lpips: Lpips,
-    random: torch.Generator,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Eq. 4 and 5 in a random window that the whole generator draws, and ``follow`` on it."""
-    side = features.shape[-1]
-    corner = window_corner(side, random)
-    drawn = head.window(features, latents, corner)
-    scale = photographs.shape[-1] // side  # pixels of a photograph for each of the features'
-    inner = (scale * (corner[0] + MARGIN), scale * (corner[1] + MARGIN))
-    wanted = cut_window(photographs, inner, scale * (WINDOW - 2 * MARGIN))
-    small = functional.interpolate(drawn, wanted.shape[-2:], mode="area")
-    return (
-        reconstruction_loss(small, wanted),
-        perceptual_loss(lpips(small, wanted)),
-        head.follow(features, latents, corner, drawn),
-    )
-
-
 def window_losses(
     head: PictureHead,
     features: Tensor,
@@ -123,12 +104,23 @@ def window_losses(
     random: torch.Generator,
     config: PictureConfig,
 ) -> dict[str, Tensor]:
-    """``window_distance`` of the first ``window_batch`` faces, weighted as whole pictures are."""
+    """Eq. 4 and 5 in a random window that the whole generator draws, and ``follow`` on it.
+
+    Of the first ``window_batch`` faces, weighted as whole pictures are.
+    """
     some = slice(0, config.window_batch)
-    squares, perceptual, follows = window_distance(
-        head, features[some], latents[some], photographs[some], lpips, random
-    )
-    weighted = config.weight_reconstruction * squares + config.weight_perceptual * perceptual
+    features, latents, photographs = features[some], latents[some], photographs[some]
+    size, side = photographs.shape[-1], features.shape[-1]
+    corner = window_corner(side, random)
+    drawn = head.window(features, latents, corner)
+    scale = size // side  # pixels of a photograph for each of the features'
+    inner = (scale * (corner[0] + MARGIN), scale * (corner[1] + MARGIN))
+    wanted = cut_window(photographs, inner, scale * (WINDOW - 2 * MARGIN))
+    small = functional.interpolate(drawn, wanted.shape[-2:], mode="area")
+    squares = reconstruction_loss(small, wanted, size // config.reconstruction_size)
+    weighted = config.weight_reconstruction * squares
+    weighted = weighted + config.weight_perceptual * perceptual_loss(lpips(small, wanted))
+    follows = head.follow(features, latents, corner, drawn)
     return {"window": config.weight_window * weighted, "head": follows}
 
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor
+from torch.nn import functional
 
 
-def reconstruction_loss(pictures: Tensor, wanted: Tensor) -> Tensor:
-    """Eq. 4 and 9: mean squared difference of pixels."""
-    return (pictures - wanted).square().mean()
+def reconstruction_loss(pictures: Tensor, wanted: Tensor, cell: int = 1) -> Tensor:
+    """Eq. 4 and 9: mean squared difference of pixels, or of the means of ``cell`` x ``cell``."""
+    apart = pictures - wanted
+    if cell > 1:
+        apart = functional.avg_pool2d(apart, cell)
+    return apart.square().mean()
 
 
 def perceptual_loss(distances: Tensor) -> Tensor:

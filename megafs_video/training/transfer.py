@@ -18,7 +18,7 @@ from megafs_video.training.encoder import Reader, corrector_group, others, speci
 from megafs_video.training.faces import to_device_pixels
 from megafs_video.training.head import PictureHead, window_losses
 from megafs_video.training.loop import Group
-from megafs_video.training.losses import norm_loss, reconstruction_loss
+from megafs_video.training.losses import norm_loss
 from megafs_video.training.rendered import RenderedFaces
 from megafs_video.training.sheets import rows_of
 from megafs_video.training.teachers import Teachers
@@ -97,9 +97,8 @@ class TransferTask:
         source_high, swapped_high = sources.styles[:, num_low:], swapped.styles[:, num_low:]
         losses["norm"] = config.weight_norm * norm_loss(source_high, swapped_high, scale)
         if is_same.any():
-            losses["reconstruction"] = config.weight_reconstruction * reconstruction_loss(
-                drawn[is_same], wanted[is_same]
-            )
+            squares = head.squares(drawn[is_same], wanted[is_same], config.reconstruction_size)
+            losses["reconstruction"] = config.weight_reconstruction * squares
         losses |= self.reader.follow(swapped, drawn)
         if config.window_batch and config.weight_window:
             losses |= self.windows(features, swapped, photographs, is_same, random)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from megafs_video.training.head import (
-    MARGIN,
-    WINDOW,
-    window_corner,
-    window_distance,
-)
+from megafs_video.training.config import PictureConfig
+from megafs_video.training.head import MARGIN, WINDOW, window_corner, window_losses
 from tests.tiny import check_close, random_latents, tiny_lpips
 from tests.training.small import SMALL, small_generator, small_head
 
@@ -77,16 +74,31 @@ def test_only_following_teaches_the_head() -> None:
     assert all(weight.grad is not None for weight in head.parameters())
 
 
-def test_the_distance_of_a_window_is_to_the_same_part_of_the_photograph() -> None:
+def window(photographs: torch.Tensor, size: int) -> float:
+    """The loss of a random window of a face against a photograph of it."""
     head, latents = small_head(), random_latents(1, SMALL)
+    config = PictureConfig(reconstruction_size=size)
+    random = torch.Generator().manual_seed(3)
     with torch.no_grad():
-        features, drawn = head.features(latents), small_generator()(latents)
-        random = torch.Generator().manual_seed(3)
-        squares, perceptual, _ = window_distance(
-            head, features, latents, drawn, tiny_lpips(), random
-        )
-    assert squares < 1e-9
-    assert perceptual < 1e-9
+        features = head.features(latents)
+        losses = window_losses(head, features, latents, photographs, tiny_lpips(), random, config)
+    assert set(losses) == {"window", "head"}
+    return float(losses["window"])
+
+
+@torch.no_grad()
+def test_a_window_is_compared_with_the_same_part_of_the_photograph() -> None:
+    drawn = small_generator()(random_latents(1, SMALL))
+    assert window(drawn, 32) < 1e-9
+    assert window(drawn + 0.1, 32) > 0.01
+
+
+@torch.no_grad()
+def test_squares_do_not_see_detail() -> None:
+    drawn = small_generator()(random_latents(1, SMALL))
+    checks = torch.tensor([[0.5, -0.5], [-0.5, 0.5]]).repeat(1, 3, 128, 128)
+    fine, coarse = (window(drawn + checks, size) for size in (256, 32))
+    assert fine - coarse == pytest.approx(2 * 0.25, rel=1e-3)  # weight_reconstruction is 2
 
 
 def test_windows_lie_everywhere() -> None:
