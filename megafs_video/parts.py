@@ -175,7 +175,7 @@ def build_mesh478(path: Path) -> Mesh478:
         raise WeightsError(f"{path} is not MediaPipe's face landmarker: {error}") from error
     try:
         network = FrozenNetwork(*steps_of(read_tflite(content, path)))
-    except (ValueError, LookupError) as error:
+    except (ValueError, LookupError, ArithmeticError) as error:
         raise WeightsError(f"{path} cannot be read as a face mesh: {error}") from error
     return Mesh478(freeze(network))
 
