@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,8 @@ PAPER_NETWORKS: Mapping[str, Callable[[Dims], HieRFE | FaceTransfer | IdInjectio
     "generator": StyleGan2,
 }
 """By the kind that stands in their checkpoints."""
+MESH_MEMBER = "face_landmarks_detector.tflite"
+MESH_SHAPES = ((1, 256, 256, 3), (1, 1, 1, 3 * 478))
 
 
 def load_encoder(path: Path) -> Encoder:
@@ -170,13 +172,16 @@ def build_mesh478(path: Path) -> Mesh478:
     """MediaPipe's face mesh on FFHQ-aligned crops, from ``face_landmarker.task``."""
     try:
         with ZipFile(path) as task:
-            content = task.read("face_landmarks_detector.tflite")
-    except (BadZipFile, KeyError, OSError) as error:
+            entry = task.getinfo(MESH_MEMBER)
+            if entry.compress_type != ZIP_STORED or entry.flag_bits & 1:
+                raise ValueError("its graph is packed or locked")
+            content = task.read(entry)
+        graph = read_tflite(content, path)
+        if (graph.shapes[graph.inputs[0]], graph.shapes[graph.outputs[0]]) != MESH_SHAPES:
+            raise ValueError("its graph reads or answers something else")
+        network = FrozenNetwork(*steps_of(graph))
+    except (BadZipFile, OSError, ValueError, LookupError, ArithmeticError) as error:
         raise WeightsError(f"{path} is not MediaPipe's face landmarker: {error}") from error
-    try:
-        network = FrozenNetwork(*steps_of(read_tflite(content, path)))
-    except (ValueError, LookupError, ArithmeticError) as error:
-        raise WeightsError(f"{path} cannot be read as a face mesh: {error}") from error
     return Mesh478(freeze(network))
 
 

@@ -30,8 +30,13 @@ def write_lite(
     shapes: Sequence[tuple[int, ...]],
     arrays: Mapping[int, npt.NDArray[Any]],
     nodes: Sequence[Node],
+    *,
+    share_first: bool = False,
 ) -> bytes:
-    """A file with one graph: tensor 0 is its input, the last node's output its output."""
+    """A file with one graph: tensor 0 is its input, the last node's output its output.
+
+    share_first: every tensor has the bytes of the first array, which no honest file does.
+    """
     builder = flatbuffers.Builder(1024)
     codes = sorted({node.code for node in nodes})
     stored = [None, *arrays.values()]  # the first buffer is empty by custom
@@ -43,7 +48,7 @@ def write_lite(
         name = builder.CreateString(f"tensor {index}")
         kind = ELEMENT_TYPES[str(arrays[index].dtype)] if index in arrays else 0
         fields = {0: _offset(numbers), 1: _byte(kind), 3: _offset(name)}
-        fields[2] = _number(places.get(index, 0))
+        fields[2] = _number(1 if share_first else places.get(index, 0))
         tensors.append(_table(builder, fields))
     operators = [_operator(builder, node, codes.index(node.code)) for node in nodes]
     fields = {

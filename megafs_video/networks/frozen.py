@@ -60,12 +60,14 @@ def _matrix_product(settings: Mapping[str, Any]) -> Operation:
 
 
 def _maximum(settings: Mapping[str, Any]) -> Operation:
-    kernel, stride = tuple(settings["kernel_shape"]), tuple(settings["strides"])
+    kernel, stride = tuple(settings["kernel_shape"]), tuple(settings.get("strides", (1, 1)))
     return lambda x: functional.max_pool2d(x, kernel, stride)
 
 
 def _padding(settings: Mapping[str, Any]) -> Operation:
-    pads = settings["pads"]  # of each dimension before, then of each after
+    pads = settings.get("pads")  # of each dimension before, then of each after
+    if pads is None:
+        raise ValueError("Pad has its pads in a tensor, which FrozenNetwork does not know")
     half = len(pads) // 2
     ends = [pads[axis + side] for axis in reversed(range(half)) for side in (0, half)]
     return lambda x: functional.pad(x, ends)
@@ -90,7 +92,7 @@ FIXED_SETTINGS: Mapping[str, Mapping[str, object]] = {
     "Conv": {"auto_pad": b"NOTSET", "dilations": [1, 1]},
     "Flatten": {"axis": 1},
     "Gemm": {"alpha": 1.0, "beta": 1.0, "transA": 0},
-    "MaxPool": {"ceil_mode": 0, "dilations": [1, 1], "pads": [0, 0, 0, 0]},
+    "MaxPool": {"auto_pad": b"NOTSET", "ceil_mode": 0, "dilations": [1, 1], "pads": [0, 0, 0, 0]},
     "Pad": {"mode": b"constant", "value": 0.0},
 }
 
@@ -259,7 +261,7 @@ class Mesh478(nn.Module):
         *((159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373)),
         # brows above the eyes
         *((55, 133), (285, 362), (52, 159), (282, 386), (53, 33), (283, 263)),
-        # inner lips, corners of the mouth, both to the nose, the chin to the nose, the lips' width
+        # inner lips, corners of the mouth, these, upper lip and chin to the nose, lips' thickness
         *((13, 14), (82, 87), (312, 317), (61, 291), (61, 2), (291, 2)),
         *((0, 2), (152, 2), (0, 13), (14, 17)),
     )

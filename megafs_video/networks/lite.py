@@ -18,7 +18,7 @@ from megafs_video.networks.frozen import Step
 SAME = 0  # TensorFlow's way of padding that keeps the size
 
 
-class LiteOperator(Protocol):
+class ReadOperator(Protocol):
     """One step, and the numbers of the tensors that it reads and makes."""
 
     @property
@@ -38,11 +38,11 @@ class LiteOperator(Protocol):
         """How it works."""
 
 
-class LiteGraph(Protocol):
+class ReadGraph(Protocol):
     """What is needed of a graph as ``weights.tflite`` reads it."""
 
     @property
-    def operators(self) -> Sequence[LiteOperator]:
+    def operators(self) -> Sequence[ReadOperator]:
         """In the order in which they run."""
 
     @property
@@ -62,38 +62,54 @@ class LiteGraph(Protocol):
         """Tensors that it answers."""
 
 
-def steps_of(graph: LiteGraph) -> tuple[list[Step], dict[str, Tensor], str]:
+def steps_of(graph: ReadGraph) -> tuple[list[Step], dict[str, Tensor], str]:
     """Steps that lead to the first output, the weights that they read, the input's name.
 
     ValueError if an operator, or a setting of one, is not known here.
     """
-    constants = {
-        index: torch.from_numpy(np.array(array, np.float32 if array.dtype.kind == "f" else None))
-        for index, array in graph.constants.items()
-    }
     needed = {graph.outputs[0]}
-    operators: list[LiteOperator] = []
+    operators: list[ReadOperator] = []
     for operator in reversed(graph.operators):
         if operator.output in needed:
             needed.update(operator.inputs)
             operators.append(operator)
+    constants = {
+        index: torch.from_numpy(np.array(array, np.float32 if array.dtype.kind == "f" else None))
+        for index, array in graph.constants.items()
+        if index in needed
+    }
     steps: list[Step] = []
     weights: dict[str, Tensor] = {}
     for operator in reversed(operators):
         if operator.name == "DEQUANTIZE":  # 16-bit floats, which are constants of 32 already
-            constants[operator.output] = constants[operator.inputs[0]]
+            constants[operator.output] = _constant(operator.inputs[0], constants)
             continue
         if operator.settings.get("activation", 0) != 0:
             raise ValueError(f"{operator.name} has an activation of its own, which is not known")
+        dilation = {operator.settings.get(name, 1) for name in ("dilation_x", "dilation_y")}
+        if dilation != {1}:
+            raise ValueError(f"{operator.name} is dilated, which is not known here")
         if operator.name not in CONVERTED:
             raise ValueError(f"the graph uses {operator.name}, which is not known here")
         step, read = CONVERTED[operator.name](operator, graph, constants)
         steps.append(step)
         weights.update(read)
+    if not steps or steps[-1].output != str(graph.outputs[0]):
+        raise ValueError("its answer is not made by a step")
     return steps, weights, str(graph.inputs[0])
 
 
-def _pads(operator: LiteOperator, graph: LiteGraph, kernel: tuple[int, int]) -> list[int]:
+def _constant(index: int, constants: Mapping[int, Tensor], num_dims: int | None = None) -> Tensor:
+    """A stored tensor; ValueError if it is not stored or has other dimensions."""
+    if index not in constants:
+        raise ValueError(f"tensor {index} is not stored, as it should be")
+    found = constants[index]
+    if num_dims not in (None, found.dim()):
+        raise ValueError(f"tensor {index} has {found.dim()} dimensions, wanted {num_dims}")
+    return found
+
+
+def _pads(operator: ReadOperator, graph: ReadGraph, kernel: tuple[int, int]) -> list[int]:
     """Top, left, bottom, right: TensorFlow's SAME puts what is odd at the end."""
     if operator.settings["padding"] != SAME:
         return [0, 0, 0, 0]
@@ -110,9 +126,9 @@ Converted = tuple[Step, dict[str, Tensor]]
 
 
 def _convolution(
-    operator: LiteOperator, graph: LiteGraph, constants: Mapping[int, Tensor]
+    operator: ReadOperator, graph: ReadGraph, constants: Mapping[int, Tensor]
 ) -> Converted:
-    weight = constants[operator.inputs[1]]
+    weight = _constant(operator.inputs[1], constants, 4)
     groups = 1
     if operator.name == "DEPTHWISE_CONV_2D":  # [1, h, w, C]
         groups = graph.shapes[operator.inputs[0]][3]
@@ -126,23 +142,23 @@ def _convolution(
         "group": groups,
     }
     names = tuple(str(index) for index in operator.inputs)
-    weights = {names[1]: weight.contiguous(), names[2]: constants[operator.inputs[2]]}
+    weights = {names[1]: weight.contiguous(), names[2]: _constant(operator.inputs[2], constants, 1)}
     return Step("Conv", names, str(operator.output), settings), weights
 
 
-def _slopes(operator: LiteOperator, graph: LiteGraph, constants: Mapping[int, Tensor]) -> Converted:
+def _slopes(operator: ReadOperator, graph: ReadGraph, constants: Mapping[int, Tensor]) -> Converted:
     names = (str(operator.inputs[0]), str(operator.inputs[1]))
     step = Step("PRelu", names, str(operator.output), {})
-    return step, {names[1]: constants[operator.inputs[1]].flatten()}
+    return step, {names[1]: _constant(operator.inputs[1], constants).flatten()}
 
 
-def _sum(operator: LiteOperator, graph: LiteGraph, constants: Mapping[int, Tensor]) -> Converted:
+def _sum(operator: ReadOperator, graph: ReadGraph, constants: Mapping[int, Tensor]) -> Converted:
     names = tuple(str(index) for index in operator.inputs)
     return Step("Add", names, str(operator.output), {}), {}
 
 
 def _maximum(
-    operator: LiteOperator, graph: LiteGraph, constants: Mapping[int, Tensor]
+    operator: ReadOperator, graph: ReadGraph, constants: Mapping[int, Tensor]
 ) -> Converted:
     kernel = (operator.settings["height"], operator.settings["width"])
     settings = {
@@ -154,16 +170,17 @@ def _maximum(
 
 
 def _padding(
-    operator: LiteOperator, graph: LiteGraph, constants: Mapping[int, Tensor]
+    operator: ReadOperator, graph: ReadGraph, constants: Mapping[int, Tensor]
 ) -> Converted:
-    before, after = constants[operator.inputs[1]][[0, 3, 1, 2]].T.tolist()
+    paddings = _constant(operator.inputs[1], constants, 2)  # of each dimension, before and after
+    before, after = paddings[[0, 3, 1, 2]].T.tolist()
     step = Step(
         "Pad", (str(operator.inputs[0]),), str(operator.output), {"pads": [*before, *after]}
     )
     return step, {}
 
 
-Converter = Callable[[LiteOperator, LiteGraph, Mapping[int, Tensor]], Converted]
+Converter = Callable[[ReadOperator, ReadGraph, Mapping[int, Tensor]], Converted]
 CONVERTED: Mapping[str, Converter] = {
     "ADD": _sum,
     "CONV_2D": _convolution,

@@ -20,10 +20,11 @@ AT_LEAST_ONE = {
     "num_rendered",
     "num_steps",
     "picture_batch",
-    "reconstruction_size",
     "save_every",
     "sheet_every",
 }
+# Those that divide the pictures of the head, and their windows.
+RECONSTRUCTION_SIZES = (4, 8, 16, 32, 64, 128)
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class PictureConfig(LoopConfig):
     """Weights of the losses between pictures: λ of Eq. 8, φ of Eq. 14, and ours."""
 
     weight_reconstruction: float = 2.0  # λ1, φ1; a weight of 0 leaves a loss out
-    reconstruction_size: int = 32  # px of a face, at which squares are taken: of texture that
-    # cannot stand where the photograph's does, squares leave nothing; it is up to LPIPS
+    reconstruction_size: int = 32  # px of a face, at which squares are taken: of texture, which
+    # never lies where the photograph's does, squares leave nothing; it is up to LPIPS
     weight_perceptual: float = 1.0  # λ2, φ2
     weight_identity: float = 1.0  # λ3, φ3
     weight_landmark: float = 100.0  # λ4, φ4, for points in [-1, 1]
@@ -67,6 +68,12 @@ class PictureConfig(LoopConfig):
     weight_mesh: float = 10.0  # between MediaPipe's, which know gaze
     window_batch: int = 4  # faces a step that also have a window drawn by the whole generator
     weight_window: float = 1.0  # of such a window: its squares (λ1, φ1) and LPIPS (λ2, φ2)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.reconstruction_size not in RECONSTRUCTION_SIZES:
+            sizes = ", ".join(map(str, RECONSTRUCTION_SIZES))
+            raise ValueError(f"reconstruction_size is {self.reconstruction_size}, wanted {sizes}")
 
 
 @dataclass(frozen=True)

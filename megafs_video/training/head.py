@@ -19,7 +19,7 @@ from megafs_video.training.losses import perceptual_loss, reconstruction_loss
 from megafs_video.values import Latents
 
 NUM_BLOCKS = 4  # 4 px -> 64 px
-WINDOW, MARGIN = 36, 2  # of the features: what is drawn, and what of it a window's edge spoils
+MARGIN = 2  # pixels of the features that a window's edge spoils
 READOUT_RATE = 0.2  # of the learning rate: a few windows a step say little, and agree too much
 
 
@@ -31,6 +31,7 @@ class PictureHead(nn.Module):
         self.generator = (generator,)  # not a part: its weights are no state of ours
         self.num_blocks = num_blocks
         self.size = 8 * 2**num_blocks
+        self.window_size = self.size // 4 + 2 * MARGIN  # of the features: a quarter of them, kept
         self.readout = Readout(generator.dims, num_blocks)
 
     def forward(self, latents: Latents) -> Tensor:
@@ -47,7 +48,7 @@ class PictureHead(nn.Module):
         return picture
 
     def squares(self, drawn: Tensor, wanted: Tensor, size: int) -> Tensor:
-        """Eq. 4 and 9 between pictures of the head's size, made ``size`` px wide."""
+        """Eq. 4 and 9 between pictures of the head's size, made at most ``size`` px wide."""
         return reconstruction_loss(drawn, wanted, self.size // size)
 
     def resized(self, pixels: Tensor) -> Tensor:
@@ -58,12 +59,18 @@ class PictureHead(nn.Module):
         """A window of the generator's own picture, less its spoilt edge.
 
         features: what ``features`` gave; corner: of the window, in pixels of those. The picture
-        has ``scale`` pixels for each: [N, 3, (WINDOW - 2 · MARGIN) · scale, the same].
+        has ``scale`` pixels for each: [N, 3, (window_size - 2 · MARGIN) · scale, the same].
         """
-        cut = cut_window(features, corner, WINDOW)
+        cut = cut_window(features, corner, self.window_size)
         drawn = self.generator[0].finish(cut, latents.styles, self.num_blocks, corner)
         edge = MARGIN * self.scale
         return drawn[:, :, edge:-edge, edge:-edge]
+
+    def window_corner(self, random: torch.Generator) -> Corner:
+        """Where a window of the features begins: anywhere."""
+        last = self.size // 2 - self.window_size
+        top, left = torch.randint(last + 1, (2,), generator=random).tolist()
+        return top, left
 
     @property
     def scale(self) -> int:
@@ -72,13 +79,13 @@ class PictureHead(nn.Module):
 
     def follow(self, features: Tensor, latents: Latents, corner: Corner, drawn: Tensor) -> Tensor:
         """``follow`` in a window of the true picture, ``drawn``, which ``window`` gave."""
-        side = WINDOW - 2 * MARGIN
+        side = self.window_size - 2 * MARGIN
         inner = (corner[0] + MARGIN, corner[1] + MARGIN)
         return follow(self.readout, cut_window(features, inner, side), latents, drawn)
 
     def follow_window(self, features: Tensor, latents: Latents, random: torch.Generator) -> Tensor:
         """``follow`` in a random window, which the generator draws for nothing else."""
-        corner = window_corner(features.shape[-1], random)
+        corner = self.window_corner(random)
         with torch.no_grad():
             drawn = self.window(features, latents, corner)
         return self.follow(features, latents, corner, drawn)
@@ -110,24 +117,19 @@ def window_losses(
     """
     some = slice(0, config.window_batch)
     features, latents, photographs = features[some], latents[some], photographs[some]
-    size, side = photographs.shape[-1], features.shape[-1]
-    corner = window_corner(side, random)
+    size = photographs.shape[-1]
+    corner = head.window_corner(random)
     drawn = head.window(features, latents, corner)
-    scale = size // side  # pixels of a photograph for each of the features'
+    scale = size // features.shape[-1]  # pixels of a photograph for each of the features'
     inner = (scale * (corner[0] + MARGIN), scale * (corner[1] + MARGIN))
-    wanted = cut_window(photographs, inner, scale * (WINDOW - 2 * MARGIN))
+    wanted = cut_window(photographs, inner, scale * (head.window_size - 2 * MARGIN))
     small = functional.interpolate(drawn, wanted.shape[-2:], mode="area")
     squares = reconstruction_loss(small, wanted, size // config.reconstruction_size)
     weighted = config.weight_reconstruction * squares
-    weighted = weighted + config.weight_perceptual * perceptual_loss(lpips(small, wanted))
+    if config.weight_perceptual:
+        weighted = weighted + config.weight_perceptual * perceptual_loss(lpips(small, wanted))
     follows = head.follow(features, latents, corner, drawn)
     return {"window": config.weight_window * weighted, "head": follows}
-
-
-def window_corner(side: int, random: torch.Generator) -> Corner:
-    """Where a window of ``side`` x ``side`` features begins: anywhere."""
-    top, left = torch.randint(side - WINDOW + 1, (2,), generator=random).tolist()
-    return top, left
 
 
 def cut_window(pixels: Tensor, corner: Corner, side: int) -> Tensor:

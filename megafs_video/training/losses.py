@@ -35,9 +35,9 @@ def landmark_loss(points: Tensor, wanted: Tensor) -> Tensor:
 
 
 def expression_loss(points: Tensor, wanted: Tensor, spans: Sequence[tuple[int, int]]) -> Tensor:
-    """Ours: how far lids, lips and pupils stand apart, whatever the face's shape.
+    """Ours: how far lids, lips, brows and pupils stand apart.
 
-    spans: pairs of landmarks. A closed and an open mouth differ by a few pixels, of which the
+    spans: pairs of points. A closed and an open mouth differ by a few pixels, of which the
     square in Eq. 12 leaves nothing; this loss is linear in them.
     """
     first, second = (list(column) for column in zip(*spans, strict=True))

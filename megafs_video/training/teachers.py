@@ -50,10 +50,10 @@ class Teachers:
         points: Tensor,
         config: PictureConfig,
     ) -> dict[str, Tensor]:
-        """Eq. 5 to 7 or 10 to 12, weighted, of pictures [N, 3, S, S].
+        """Eq. 5 to 7 or 10 to 12, and ours for expressions, weighted, of pictures [N, 3, S, S].
 
-        drawn should look like ``wanted``, be the person of ``embeddings`` [N, 512], and have
-        its landmarks at ``points`` [N, 106, 2].
+        drawn should look like ``wanted`` and have its mesh, be the person of ``embeddings``
+        [N, 512], and have its landmarks at ``points`` [N, 106, 2].
         """
         losses: dict[str, Tensor] = {}
         if config.weight_perceptual:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,30 +28,45 @@ OPERATORS: Mapping[int, str] = {
     34: "PAD",
     54: "PRELU",
 }
-# Settings of an operator: name, number of the field, and whether it has one byte or four.
-SETTINGS: Mapping[str, tuple[tuple[str, int, bool], ...]] = {
-    "ADD": (("activation", 0, True),),
+
+
+class Setting(NamedTuple):
+    """Where a setting of an operator stands."""
+
+    name: str
+    field: int
+    is_byte: bool = False  # else it has four
+    default: int = 0  # of a file that leaves it out
+
+
+SETTINGS: Mapping[str, tuple[Setting, ...]] = {
+    "ADD": (Setting("activation", 0, is_byte=True),),
     "CONV_2D": (
-        ("padding", 0, True),
-        ("stride_x", 1, False),
-        ("stride_y", 2, False),
-        ("activation", 3, True),
+        Setting("padding", 0, is_byte=True),
+        Setting("stride_x", 1),
+        Setting("stride_y", 2),
+        Setting("activation", 3, is_byte=True),
+        Setting("dilation_x", 4, default=1),
+        Setting("dilation_y", 5, default=1),
     ),
     "DEPTHWISE_CONV_2D": (
-        ("padding", 0, True),
-        ("stride_x", 1, False),
-        ("stride_y", 2, False),
-        ("activation", 4, True),
+        Setting("padding", 0, is_byte=True),
+        Setting("stride_x", 1),
+        Setting("stride_y", 2),
+        Setting("activation", 4, is_byte=True),
+        Setting("dilation_x", 5, default=1),
+        Setting("dilation_y", 6, default=1),
     ),
     "MAX_POOL_2D": (
-        ("padding", 0, True),
-        ("stride_x", 1, False),
-        ("stride_y", 2, False),
-        ("width", 3, False),
-        ("height", 4, False),
-        ("activation", 5, True),
+        Setting("padding", 0, is_byte=True),
+        Setting("stride_x", 1),
+        Setting("stride_y", 2),
+        Setting("width", 3),
+        Setting("height", 4),
+        Setting("activation", 5, is_byte=True),
     ),
 }
+MAX_NUMBERS = 64  # of a shape, or that an operator reads: tables may share a longer list
 ELEMENT_TYPES: Mapping[int, np.dtype[Any]] = {
     0: np.dtype("<f4"),
     1: np.dtype("<f2"),
@@ -96,14 +111,18 @@ def _read(content: bytearray) -> LiteGraph:
     codes = [max(_number(code, 0, is_byte=True), _number(code, 3)) for code in _tables(model, 1)]
     graph, buffers = _tables(model, 2)[0], _tables(model, 4)
     tensors = _tables(graph, 0)
-    constants = {}
+    constants: dict[int, npt.NDArray[Any]] = {}
+    num_bytes = 0
     for index, tensor in enumerate(tensors):
-        stored = _bytes(buffers[_number(tensor, 2)], 0)
+        stored = _bytes(buffers[_index(tensor, 2)], 0)
         if len(stored):
             kind = _number(tensor, 1, is_byte=True)
             if kind not in ELEMENT_TYPES:
                 raise ValueError(f"tensor {index} has the type {kind}, which is not known here")
             constants[index] = stored.view(ELEMENT_TYPES[kind]).reshape(_numbers(tensor, 0))
+            num_bytes += len(stored)
+            if num_bytes > len(content):
+                raise ValueError("its constants share bytes")
     return LiteGraph(
         operators=tuple(_operator(one, codes) for one in _tables(graph, 3)),
         shapes=tuple(_numbers(tensor, 0) for tensor in tensors),
@@ -114,15 +133,12 @@ def _read(content: bytearray) -> LiteGraph:
 
 
 def _operator(table: Table, codes: list[int]) -> Operator:
-    code = codes[_number(table, 0)]
+    code = codes[_index(table, 0)]
     if code not in OPERATORS:
         raise ValueError(f"it uses operator {code}, which is not known here")
     name = OPERATORS[code]
     options = _table(table, 4)
-    settings = {
-        setting: 0 if options is None else _number(options, field, is_byte=is_byte)
-        for setting, field, is_byte in SETTINGS.get(name, ())
-    }
+    settings = {one.name: _setting(options, one) for one in SETTINGS.get(name, ())}
     return Operator(name, _numbers(table, 1), _numbers(table, 2)[0], settings)
 
 
@@ -131,10 +147,24 @@ def _place(table: Table, field: int) -> int:
     return int(table.Offset(4 + 2 * field))
 
 
-def _number(table: Table, field: int, *, is_byte: bool = False) -> int:
+def _number(table: Table, field: int, *, is_byte: bool = False, default: int = 0) -> int:
     place = _place(table, field)
     kind = number_types.Int8Flags if is_byte else number_types.Int32Flags
-    return int(table.Get(kind, table.Pos + place)) if place else 0
+    return int(table.Get(kind, table.Pos + place)) if place else default
+
+
+def _index(table: Table, field: int) -> int:
+    """A number of something in a list: not negative, which Python would count from the end."""
+    number = _number(table, field)
+    if number < 0:
+        raise ValueError(f"it refers to number {number}")
+    return number
+
+
+def _setting(options: Table | None, setting: Setting) -> int:
+    if options is None:
+        return setting.default
+    return _number(options, setting.field, is_byte=setting.is_byte, default=setting.default)
 
 
 def _table(table: Table, field: int) -> Table | None:
@@ -157,6 +187,8 @@ def _numbers(table: Table, field: int) -> tuple[int, ...]:
     start, count = _vector(table, field)
     if not count:
         return ()
+    if count > MAX_NUMBERS:
+        raise ValueError(f"it has a list of {count} numbers, at most {MAX_NUMBERS} are read")
     return tuple(np.frombuffer(table.Bytes, "<i4", count, start).tolist())
 
 
@@ -164,4 +196,4 @@ def _bytes(table: Table, field: int) -> npt.NDArray[np.uint8]:
     start, count = _vector(table, field)
     if not count:
         return np.empty(0, np.uint8)
-    return np.frombuffer(table.Bytes, np.uint8, count, start).copy()
+    return np.frombuffer(table.Bytes, np.uint8, count, start)

@@ -15,7 +15,14 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 from megafs_video.errors import WeightsError
-from megafs_video.networks.frozen import ArcFace, FrozenNetwork, Landmarks106, Step, freeze
+from megafs_video.networks.frozen import (
+    ArcFace,
+    FrozenNetwork,
+    Landmarks106,
+    Mesh478,
+    Step,
+    freeze,
+)
 from megafs_video.parts import build_frozen
 from tests.tiny import check_close, random_pixels
 
@@ -52,7 +59,7 @@ def every_operator(tmp_path: Path) -> Path:
         "bn.mean": random.normal(size=6),
         "bn.variance": random.uniform(0.5, 2, 6),
         "slope": random.uniform(0, 0.5, (6, 1, 1)),
-        "fc.weight": random.normal(0, 0.1, (5, 96)),
+        "fc.weight": random.normal(0, 0.1, (5, 72)),
         "fc.bias": random.normal(size=5),
         "last.weight": random.normal(size=(5, 4)),
         "last.bias": random.normal(size=4),
@@ -68,7 +75,8 @@ def every_operator(tmp_path: Path) -> Path:
         helper.make_node("Conv", ["leaky", "uneven.weight"], ["uneven"], **uneven),
         helper.make_node("Add", ["uneven", "even"], ["sum"]),
         helper.make_node("Conv", ["sum", "uneven.weight"], ["half"], **CONV, group=6),
-        helper.make_node("Flatten", ["half"], ["flat"]),
+        helper.make_node("MaxPool", ["half"], ["pooled"], kernel_shape=[2, 1]),
+        helper.make_node("Flatten", ["pooled"], ["flat"]),
         helper.make_node("Gemm", ["flat", "fc.weight", "fc.bias"], ["fc"], transB=1),
         helper.make_node("Gemm", ["fc", "last.weight", "last.bias"], ["last"]),
     ]
@@ -145,6 +153,12 @@ def test_an_unknown_operator_is_refused_by_name(tmp_path: Path) -> None:
         ("Conv", {"auto_pad": b"SAME_UPPER"}, "Conv has auto_pad"),
         ("Gemm", {"alpha": 0.5}, "Gemm has alpha 0.5"),
         ("Flatten", {"axis": 2}, "Flatten has axis 2"),
+        ("MaxPool", {"kernel_shape": [2, 2], "auto_pad": b"SAME_UPPER"}, "MaxPool has auto_pad"),
+        ("MaxPool", {"kernel_shape": [2, 2], "ceil_mode": 1}, "MaxPool has ceil_mode 1"),
+        ("MaxPool", {"kernel_shape": [2, 2], "pads": [1, 1, 0, 0]}, "MaxPool has pads"),
+        ("Pad", {"pads": [0] * 8, "mode": b"reflect"}, "Pad has mode b'reflect'"),
+        ("Pad", {"pads": [0] * 8, "value": 1.0}, "Pad has value 1.0"),
+        ("Pad", {}, "Pad has its pads in a tensor"),
     ],
 )
 def test_a_setting_that_would_be_ignored_is_refused(
@@ -207,3 +221,24 @@ def test_landmarks_are_pairs_and_the_network_reads_0_to_255() -> None:
     assert recorder.window.max() > 230
     assert points.shape == (2, 106, 2)
     assert torch.equal(points.flatten(1), recorder.window.flatten(1)[:, :212] * 3)
+
+
+class MeshRecorder(Recorder):
+    """Answers as MediaPipe does: x, y and depth of 478 points, in pixels of its window."""
+
+    def forward(self, window: torch.Tensor) -> torch.Tensor:
+        self.window = window
+        depths = torch.full((478,), 99.0)
+        points = torch.stack((torch.full((478,), 64.0), torch.full((478,), 192.0), depths), dim=1)
+        return points.flatten().expand(len(window), -1)
+
+
+def test_the_mesh_is_in_units_of_half_a_window_and_the_network_reads_0_to_1() -> None:
+    recorder = MeshRecorder()
+    points = Mesh478(recorder)(ramp(256).repeat(2, 1, 1, 1))
+    assert recorder.window.shape == (2, 3, 256, 256)
+    left, top = recorder.window[0, 0, 0, 0], recorder.window[0, 1, 0, 0]
+    # The window starts a little inside the crop, at a whole pixel.
+    assert (left, top) == (pytest.approx(Mesh478.LEFT, abs=3e-3), pytest.approx(0.03, abs=3e-3))
+    assert recorder.window.max() == pytest.approx(Mesh478.TOP + Mesh478.SIDE, abs=5e-3)
+    assert torch.equal(points, torch.tensor([-0.5, 0.5]).expand(2, 478, 2))

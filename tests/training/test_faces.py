@@ -124,3 +124,13 @@ def test_a_moved_face_stays_near_its_place() -> None:
     # At most 0.03 of shift and, half way out, 0.05 of turn and of zoom.
     assert (moved - place)[inside].abs().max() < 0.1
     assert (moved - place)[inside].abs().max() > 0.01
+
+
+def test_turning_a_photograph_leaves_most_of_its_detail() -> None:
+    # Waves of three pixels: bilinear weights leave less than half of their energy.
+    random = torch.Generator().manual_seed(0)
+    x = torch.arange(128.0)
+    waves = (2 * torch.pi * x / 3).sin() * 0.5
+    pixels = waves.expand(16, 3, 128, 128)
+    kept = augment(pixels, random).square().mean() / pixels.square().mean()
+    assert kept > 0.6

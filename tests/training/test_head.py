@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from megafs_video.training.config import PictureConfig
-from megafs_video.training.head import MARGIN, WINDOW, window_corner, window_losses
+from megafs_video.training.head import MARGIN, PictureHead, window_losses
 from tests.tiny import check_close, random_latents, tiny_lpips
 from tests.training.small import SMALL, small_generator, small_head
 
@@ -37,7 +37,7 @@ def test_pictures_are_brought_to_the_size_of_the_head() -> None:
 def test_a_window_is_that_part_of_the_picture() -> None:
     head, latents = small_head(), random_latents(2, SMALL)
     features = head.features(latents)
-    side = (WINDOW - 2 * MARGIN) * head.scale
+    side = (head.window_size - 2 * MARGIN) * head.scale
     for corner in ((0, 0), (13, 20), (28, 28)):
         top, left = (head.scale * (place + MARGIN) for place in corner)
         whole = small_generator()(latents)[:, :, top : top + side, left : left + side]
@@ -96,14 +96,35 @@ def test_a_window_is_compared_with_the_same_part_of_the_photograph() -> None:
 @torch.no_grad()
 def test_squares_do_not_see_detail() -> None:
     drawn = small_generator()(random_latents(1, SMALL))
-    checks = torch.tensor([[0.5, -0.5], [-0.5, 0.5]]).repeat(1, 3, 128, 128)
-    fine, coarse = (window(drawn + checks, size) for size in (256, 32))
+    checks = (
+        torch.tensor([[0.5, -0.5], [-0.5, 0.5]]).repeat_interleave(2, 0).repeat_interleave(2, 1)
+    )
+    fine, coarse = (window(drawn + checks.repeat(1, 3, 64, 64), size) for size in (128, 32))
     assert fine - coarse == pytest.approx(2 * 0.25, rel=1e-3)  # weight_reconstruction is 2
 
 
 def test_windows_lie_everywhere() -> None:
-    random = torch.Generator().manual_seed(0)
-    corners = torch.tensor([window_corner(64, random) for _ in range(600)])
+    head, random = small_head(), torch.Generator().manual_seed(0)
+    corners = torch.tensor([head.window_corner(random) for _ in range(600)])
+    last = 64 - head.window_size
     assert corners.amin(dim=0).tolist() == [0, 0]
-    assert corners.amax(dim=0).tolist() == [64 - WINDOW] * 2
-    assert (corners.float().mean(dim=0) - (64 - WINDOW) / 2).abs().max() < 2
+    assert corners.amax(dim=0).tolist() == [last, last]
+    assert (corners.float().mean(dim=0) - last / 2).abs().max() < 2
+
+
+@torch.no_grad()
+def test_a_window_is_a_quarter_of_the_picture_of_a_smaller_head_too() -> None:
+    head, latents = PictureHead(small_generator(), 3), random_latents(1, SMALL)
+    random = torch.Generator().manual_seed(0)
+    for _ in range(5):
+        corner = head.window_corner(random)
+        drawn = head.window(head.features(latents), latents, corner)
+        top, left = (head.scale * (place + MARGIN) for place in corner)
+        check_close(drawn, small_generator()(latents)[:, :, top : top + 128, left : left + 128])
+
+
+def test_squares_of_whole_pictures_do_not_see_detail_either() -> None:
+    head, drawn = small_head(), torch.zeros(1, 3, 128, 128)
+    checks = torch.tensor([[0.5, -0.5], [-0.5, 0.5]]).repeat(1, 3, 64, 64)
+    assert head.squares(drawn, checks + 0.2, 128) == pytest.approx(0.25 + 0.04)
+    assert head.squares(drawn, checks + 0.2, 32) == pytest.approx(0.04)

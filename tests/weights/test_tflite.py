@@ -14,6 +14,7 @@ NODES = [
     Node(6, (1,), 2),
     Node(3, (0, 2, 3), 4, {(1, 4): 2, (2, 4): 1, (3, 1): 0}),
 ]
+ADDED = Node(0, (0, 0), 1)
 SHAPES = [(1, 6, 5, 2), (2, 2, 2, 2), (2, 2, 2, 2), (2,), (1, 6, 3, 2)]
 ARRAYS = {1: KERNEL.astype(np.float16), 3: np.float32([1, -1])}
 
@@ -30,7 +31,14 @@ def test_operators_come_with_their_settings_and_constants() -> None:
             "CONV_2D",
             (0, 2, 3),
             4,
-            {"padding": 0, "stride_x": 2, "stride_y": 1, "activation": 0},
+            {
+                "padding": 0,
+                "stride_x": 2,
+                "stride_y": 1,
+                "activation": 0,
+                "dilation_x": 1,
+                "dilation_y": 1,
+            },
         ),
     )
     assert graph.shapes == tuple(SHAPES)
@@ -66,3 +74,21 @@ def test_a_damaged_file_is_read_or_refused_and_nothing_else() -> None:
         except WeightsError:
             refused += 1
     assert refused > 500
+
+
+def test_constants_that_share_bytes_are_refused() -> None:
+    # Both tensors name buffer 1, so a short file could ask for any amount of memory.
+    content = bytearray(write_lite([(1, 8), (1, 8)], {1: np.ones((1, 8), np.float32)}, [ADDED]))
+    whole = read_tflite(bytes(content), "small.tflite")
+    assert list(whole.constants) == [1]
+    many = 200
+    shapes = [(1, 1000)] * many
+    shared = write_lite(shapes, {1: np.ones((1, 1000), np.float32)}, [ADDED], share_first=True)
+    with pytest.raises(WeightsError, match="its constants share bytes"):
+        read_tflite(shared, "bomb.tflite")
+
+
+def test_a_shape_of_many_numbers_is_refused() -> None:
+    content = write_lite([(1,) * 1000, (1, 2)], {}, [ADDED])
+    with pytest.raises(WeightsError, match="a list of 1000 numbers, at most 64 are read"):
+        read_tflite(content, "long.tflite")
