@@ -127,7 +127,7 @@ def test_a_moved_face_stays_near_its_place() -> None:
 
 
 def test_turning_a_photograph_leaves_most_of_its_detail() -> None:
-    # Waves of three pixels: bilinear weights leave less than half of their energy.
+    # Waves of three pixels: bilinear weights leave half of their energy.
     random = torch.Generator().manual_seed(0)
     x = torch.arange(128.0)
     waves = (2 * torch.pi * x / 3).sin() * 0.5
