@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from megafs_video.training.config import TransferConfig
 from megafs_video.training.losses import (
     code_loss,
     constant_loss,
@@ -19,6 +20,8 @@ from megafs_video.training.losses import (
     perceptual_loss,
     reconstruction_loss,
 )
+from tests.tiny import random_pixels
+from tests.training.small import small_teachers
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 SCALE = torch.tensor([0.5, 2.0])
@@ -106,3 +109,16 @@ def test_expression_compares_offsets_of_points_and_not_their_places() -> None:
     opened = wanted.clone()
     opened[0, 1, 1] = 0.6  # both spans end here: each is off by 0.1
     assert expression_loss(opened, wanted, [(0, 1), (1, 2)]).item() == pytest.approx(0.1)
+
+
+def test_the_mesh_is_that_of_the_picture_which_is_wanted() -> None:
+    teachers, config = small_teachers(), TransferConfig(weight_mesh=2.0)
+    wanted, other = random_pixels(2, 64), random_pixels(2, 64, seed=1)
+    heard = {"embeddings": teachers.arcface(wanted), "points": teachers.landmarks(wanted)}
+    same = teachers.losses(wanted, wanted, **heard, config=config)["mesh"]
+    found = teachers.losses(other, wanted, **heard, config=config)["mesh"]
+    spans = teachers.mesh.SPANS
+    apart = expression_loss(teachers.mesh(other), teachers.mesh(wanted), spans)
+    assert same == 0
+    assert found > 0
+    assert found == pytest.approx(2 * float(apart))
