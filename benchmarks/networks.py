@@ -7,7 +7,8 @@ A FOLDER holds the paper's published files. For every way of running a model, ea
 its own: milliseconds a face of encode, transfer and generate, and of a frame, which is all three;
 faces a second; billions of multiply-adds of the published computation, and their rate as a share
 of a large matrix product's in the same numbers; how many times faster than the plain computation;
-the error against it in float32 (‖difference‖ / ‖plain‖); and the peak memory.
+the error against it in float32 (‖difference‖ / ‖plain‖); and the peak memory. Threads wait as they
+do under the command line (``megafs_video.waiting``).
 
 Plain is the published computation as first written, one frame at a time (``straightforward.py``:
 the source encoded again for every frame, mapping networks and transfer blocks in loops, weights
@@ -34,6 +35,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from timing import PARTS, Way, measure, openvino_milliseconds
+
+from megafs_video.waiting import spin_briefly
 
 COLUMNS = ("part", "batch", "ms a face", "a second", "G MAC", "of peak", "ratio", "error")
 
@@ -78,6 +81,7 @@ def main() -> None:
     if chosen.way is not None:
         print(json.dumps(measure(Way(**json.loads(chosen.way)))))
         return
+    spin_briefly()  # heard by the processes that measure
     console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
     for model in chosen.model:
         with tempfile.TemporaryDirectory() as folder:

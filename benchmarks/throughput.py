@@ -7,8 +7,8 @@ every frame, its crop comes out of the "generator" as it went in, and everything
 swap does: alignment, smoothing, masks, blending, the planes, sound. Against it stand the program
 ``ffmpeg`` (on the PATH, or the one of the package ``imageio-ffmpeg``) and the FFmpeg inside PyAV,
 which decode the same clip and encode it with the same encoder, preset and quality. All take turns
-in one run; the best of each counts. ``OMP_WAIT_POLICY=PASSIVE`` in the environment is what the
-command line sets for itself.
+in one run; the best of each counts. ``OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=10000`` in the
+environment is what the command line sets for itself (``megafs_video.waiting``).
 """
 
 from __future__ import annotations

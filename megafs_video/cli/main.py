@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from megafs_video.cli.doctor import doctor
 from megafs_video.cli.failure import FrontDoor
 from megafs_video.cli.preview import preview
 from megafs_video.cli.swap import swap
+from megafs_video.waiting import spin_briefly
 
 app = typer.Typer(
     cls=FrontDoor,
@@ -62,8 +62,7 @@ def before_any_verb(
 
 def main() -> None:
     """Run the verb that the command line names and exit with its code."""
-    # Threads of one network that wait must sleep: spinning, they take the cores from the others.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    spin_briefly()  # before torch is imported
     # Before anything has a thread: a decoder that ran first would leave its arena to a network.
     keep_freed_memory()
     # A polite kill cleans up as Ctrl-C does: threads end and the unfinished output goes.
