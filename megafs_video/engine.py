@@ -14,11 +14,24 @@ from torch import Tensor, nn
 
 from megafs_video.networks.hierfe import HieRFE
 from megafs_video.networks.stylegan2 import StyleGan2
-from megafs_video.networks.tracing import Codes, Pixels, trace
+from megafs_video.networks.tracing import Pixels, trace
 from megafs_video.values import Latents
 
 Run = Callable[..., list[Tensor]]
 HINTS = {torch.float32: "f32", torch.bfloat16: "bf16"}
+
+
+class Codes(nn.Module):
+    """A network from pixels to W++ with tensors on both sides, as a graph wants it."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """pixels [N, 3, 256, 256] -> C [N, 512, 4, 4] and L [N, L, 512]."""
+        latents: Latents = self.network(pixels)
+        return latents.constant, latents.styles
 
 
 class EngineEncoder(nn.Module):

@@ -16,7 +16,7 @@ from megafs_video.values import Latents
 M = TypeVar("M", bound=nn.Module)
 
 WITH_IDENTITY = replace(TINY, identity_size=6)
-WITH_ALL = replace(WITH_IDENTITY, num_landmarks=106, num_corrections=2)
+WITH_ALL = replace(WITH_IDENTITY, num_landmarks=106, num_spans=30, num_corrections=2)
 
 
 @torch.no_grad()

@@ -44,7 +44,7 @@ class Corrector(nn.Module):
         self.look = nn.Conv2d(2 * 3 * per_cell**2, WIDTH, 3, 2, 1)
         self.place = nn.Conv2d(dims.backbone_widths[-1], WIDTH, 1)
         self.recall = nn.Conv2d(channels, WIDTH, 1)
-        self.points = nn.Linear(2 * dims.num_landmarks, 16 * WIDTH) if dims.num_landmarks else None
+        self.points = nn.Linear(2 * dims.num_points, 16 * WIDTH) if dims.num_points else None
         self.mix = SmallMapConv(WIDTH, 2 * WIDTH, 3, 1, 1)
         self.constant = SmallMapConv(2 * WIDTH, channels, 3, 1, 1)
         self.low = nn.Linear(2 * WIDTH, dims.num_low * dims.style_size)

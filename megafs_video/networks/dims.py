@@ -31,6 +31,7 @@ class Dims:
     mapping_width: int = 96  # channels inside a mapping network
     identity_size: int = 512  # frozen face-recognition features beside the backbone; 0 for none
     num_landmarks: int = 106  # points that a frozen landmarker adds to the maps; 0 for none
+    num_spans: int = 30  # offsets of pupils, lids, brows and lips read beside these; 0 for none
     num_corrections: int = 2  # times that C and the low codes are corrected by what they draw
     transfer_width: int = 64  # hidden units of K1 and K2 (the paper: 256)
     transfer_cells: int = 3
@@ -55,6 +56,10 @@ class Dims:
                 f"Dims.codes_per_map adds up to {sum(self.codes_per_map)}, "
                 f"but the generator takes {self.num_styles} codes"
             )
+        if self.num_spans and not self.num_landmarks:
+            raise ValueError(
+                f"Dims.num_spans is {self.num_spans}, wanted 0 without landmarks to stand beside"
+            )
         if len(self.backbone_depths) != len(self.backbone_widths) or 0 in self.backbone_depths:
             raise ValueError(
                 f"Dims.backbone_depths is {self.backbone_depths}, wanted a number from 1 for each "
@@ -70,6 +75,7 @@ class Dims:
             "crop_size": 256,
             "identity_size": 0,
             "num_landmarks": 0,
+            "num_spans": 0,
             "num_corrections": 0,
             "num_low": self.codes_per_map[0],
         }
@@ -91,6 +97,11 @@ class Dims:
     def num_high(self) -> int:
         """Codes that the swapper may change."""
         return self.num_styles - self.num_low
+
+    @property
+    def num_points(self) -> int:
+        """Landmarks and spans that HieRFE hears."""
+        return self.num_landmarks + self.num_spans
 
     @property
     def resolution(self) -> int:
@@ -118,7 +129,7 @@ class Dims:
             name: tuple(value) if isinstance(value, list) else value
             for name, value in found.items()
         }
-        return Dims(**sizes)
+        return Dims(**({"num_spans": 0} | sizes))  # files of before there were any say nothing
 
 
 PAPER = Dims(
@@ -131,6 +142,7 @@ PAPER = Dims(
     mapping_width=512,
     identity_size=0,
     num_landmarks=0,
+    num_spans=0,
     num_corrections=0,
     transfer_width=256,
 )
@@ -148,6 +160,7 @@ TINY = Dims(
     mapping_width=8,
     identity_size=0,
     num_landmarks=0,
+    num_spans=0,
     num_corrections=0,
     transfer_width=8,
 )

@@ -4,8 +4,9 @@ Backbone -> feature pyramid -> one mapping network per code. It reads W++ from a
 crop: the constant C [512, 4, 4] and the style codes L [16, 512]. The paper's ResNet-50 becomes
 a ResNet-18 that works at half the crop's size; the mapping networks of one map of the pyramid
 run as one grouped convolution; codes are offsets from the generator's mean code. Beside the
-backbone it hears two frozen networks, one that knows people and one that finds landmarks, and
-at last it corrects what the target keeps in a swap by what that draws (``correct.py``).
+backbone it hears two frozen networks, one that knows people and one that finds landmarks, and a
+small one that sees where eyes look and how mouths are held (``spans.py``); and at last it
+corrects what the target keeps in a swap by what that draws (``correct.py``).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from megafs_video.networks.dims import Dims
 from megafs_video.networks.frozen import ArcFace, Landmarks106
 from megafs_video.networks.generator import Generator
 from megafs_video.networks.order import SmallMapConv
+from megafs_video.networks.spans import SpanReader
 from megafs_video.values import Latents
 
 
@@ -82,7 +84,7 @@ class Cues(NamedTuple):
     """What the frozen networks say of N faces, brought to unit variance; None if not asked."""
 
     identity: Tensor | None  # [N, 512]
-    points: Tensor | None  # [N, 2 · K]
+    points: Tensor | None  # [N, 2 · (K + S)]
 
 
 class MappingNetworks(nn.Module):
@@ -107,7 +109,7 @@ class MappingNetworks(nn.Module):
             ]
         self.steps = nn.Sequential(*layers)
         self.identity = nn.Linear(dims.identity_size, width) if dims.identity_size else None
-        self.points = nn.Linear(2 * dims.num_landmarks, width) if dims.num_landmarks else None
+        self.points = nn.Linear(2 * dims.num_points, width) if dims.num_points else None
         self.mix = nn.Conv2d(width, width, 1, groups=num_codes)
         self.project = nn.Conv2d(width, num_codes * dims.style_size, 1, groups=num_codes)
 
@@ -165,8 +167,9 @@ class Encoder(nn.Module):
         self.mappings = cast("Sequence[MappingNetworks]", mappings)
         self.constant = SmallMapConv(widths[-1], dims.constant_channels, 3, padding=1)
         self.corrector = Corrector(dims) if dims.num_corrections else None
-        # Landmarks as offsets from the mean face, in standard deviations.
-        num_points = 2 * dims.num_landmarks
+        self.spans = SpanReader(dims) if dims.num_spans else None
+        # Points as offsets from the mean face, in standard deviations.
+        num_points = 2 * dims.num_points
         self.standardise = nn.BatchNorm1d(num_points, affine=False) if num_points else None
         self.register_buffer("constant_mean", torch.zeros(1, dims.constant_channels, 4, 4))
         self.register_buffer("constant_scale", torch.ones(()))
@@ -177,32 +180,53 @@ class Encoder(nn.Module):
         self,
         pixels: Tensor,
         identity: Tensor | None = None,
-        points: Tensor | None = None,
+        landmarks: Tensor | None = None,
         generator: Generator | None = None,
     ) -> Latents:
         """pixels [N, 3, 256, 256] in [-1, 1] -> W++ of N faces.
 
-        identity: unit vectors [N, 512]. points: landmarks [N, K, 2] in [-1, 1]. generator: what
-        draws the sketches, for an encoder that corrects itself. ValueError if ``dims`` asks for
-        one that is not given.
+        identity: unit vectors [N, 512]. landmarks: [N, K, 2] in [-1, 1]. generator: what draws
+        the sketches, for an encoder that corrects itself. ValueError if ``dims`` asks for one
+        that is not given.
         """
         dims = self.dims
         for name, is_wanted, found in (
             ("identity", dims.identity_size, identity),
-            ("points", dims.num_landmarks, points),
+            ("landmarks", dims.num_landmarks, landmarks),
             ("generator", dims.num_corrections, generator),
         ):
             if is_wanted and found is None:
                 raise ValueError(f"{name} is None, but the encoder's dims ask for one")
+        points = self.points(pixels, landmarks)
+        return self.conclude(pixels, self.read(pixels), identity, points, generator)
+
+    @torch.no_grad()
+    def points(self, pixels: Tensor, landmarks: Tensor | None) -> Tensor | None:
+        """Landmarks [N, K, 2] and, of an encoder that reads them, spans: [N, K + S, 2].
+
+        No gradient: the reader of spans has learnt before.
+        """
+        if self.spans is None or landmarks is None:
+            return landmarks
+        return torch.cat((landmarks, self.spans(pixels)), dim=1)
+
+    def conclude(
+        self,
+        pixels: Tensor,
+        reading: Reading,
+        identity: Tensor | None,
+        points: Tensor | None,
+        generator: Generator | None,
+    ) -> Latents:
+        """W++ of what ``read`` found in the pixels and of what the frozen networks say."""
         cues = self.cues(identity, points)
-        reading = self.read(pixels)
         styles = self.styles(reading.pooled, cues)
         if generator is None:
             return Latents(reading.constant, styles)
         return self.correct(pixels, reading, styles, cues, generator)[-1]
 
     def cues(self, identity: Tensor | None, points: Tensor | None) -> Cues:
-        """Identity [N, 512] and landmarks [N, K, 2] as the layers want them."""
+        """Identity [N, 512] and points [N, K + S, 2] as the layers want them."""
         if identity is not None:
             # A unit vector of 512 numbers holds tiny ones: brought to unit variance, they learn.
             identity = identity * identity.shape[1] ** 0.5
@@ -287,6 +311,6 @@ class FaceReader(nn.Module):
     def forward(self, pixels: Tensor) -> Latents:
         """pixels [N, 3, 256, 256] in [-1, 1] -> W++ of N faces."""
         identity = None if self.arcface is None else self.arcface(pixels)
-        points = None if self.landmarks is None else self.landmarks(pixels)
-        latents: Latents = self.encoder(pixels, identity, points, self.generator)
+        landmarks = None if self.landmarks is None else self.landmarks(pixels)
+        latents: Latents = self.encoder(pixels, identity, landmarks, self.generator)
         return latents

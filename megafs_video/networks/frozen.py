@@ -174,7 +174,7 @@ def freeze(module: M) -> M:
     return module.eval().requires_grad_(requires_grad=False)
 
 
-def _cut_window(pixels: Tensor, left: float, top: float, side: float) -> Tensor:
+def cut_window(pixels: Tensor, left: float, top: float, side: float) -> Tensor:
     """A square window, its place in units of the picture: [N, 3, S, S] -> [N, 3, W, W]."""
     size = int(pixels.shape[-1])  # under a trace it is a tensor
     left_pixels, top_pixels, side_pixels = (round(part * size) for part in (left, top, side))
@@ -200,7 +200,7 @@ class ArcFace(nn.Module):
 
     def window(self, pixels: Tensor) -> Tensor:
         """The 112 px window that ArcFace reads: [N, 3, S, S] -> [N, 3, 112, 112]."""
-        face = _cut_window(pixels, self.LEFT, self.TOP, self.SIDE)
+        face = cut_window(pixels, self.LEFT, self.TOP, self.SIDE)
         return functional.interpolate(
             face, (112, 112), mode="bilinear", align_corners=False, antialias=True
         )
@@ -235,7 +235,7 @@ class Landmarks106(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Points [N, 106, 2] in [-1, 1] of the window."""
-        face = _cut_window(pixels, self.LEFT, self.TOP, self.SIDE)
+        face = cut_window(pixels, self.LEFT, self.TOP, self.SIDE)
         window = functional.interpolate(face, (192, 192), mode="bilinear", align_corners=False)
         points: Tensor = self.network(window * 127.5 + 127.5)
         return points.reshape(-1, 106, 2)
@@ -252,18 +252,21 @@ class Mesh478(nn.Module):
     LEFT, TOP, SIDE = 0.02, 0.03, 0.97
     SIZE = 256
 
-    # Pairs of points whose offset tells an expression (MediaPipe's numbers).
-    SPANS = (
-        # pupils to the corners of the eyes, and to the lids
+    # Pairs of points (MediaPipe's numbers) whose offset tells where a face looks: pupils to the
+    # corners of the eyes, and to the lids.
+    GAZE = (
         *((468, 33), (468, 133), (473, 362), (473, 263)),
         *((468, 159), (468, 145), (473, 386), (473, 374)),
+    )
+    # Pairs whose offset tells an expression.
+    SPANS = (
         # lids
         *((159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373)),
         # brows above the eyes
         *((55, 133), (285, 362), (52, 159), (282, 386), (53, 33), (283, 263)),
-        # inner lips, corners of the mouth, these, upper lip and chin to the nose, lips' thickness
+        # inner lips, corners of the mouth, these and both lips to the nose, lips' thickness
         *((13, 14), (82, 87), (312, 317), (61, 291), (61, 2), (291, 2)),
-        *((0, 2), (152, 2), (0, 13), (14, 17)),
+        *((0, 2), (17, 2), (0, 13), (14, 17)),
     )
 
     def __init__(self, network: nn.Module) -> None:
@@ -272,7 +275,7 @@ class Mesh478(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Points [N, 478, 2] in [-1, 1] of the window."""
-        face = _cut_window(pixels, self.LEFT, self.TOP, self.SIDE)
+        face = cut_window(pixels, self.LEFT, self.TOP, self.SIDE)
         size = (self.SIZE, self.SIZE)
         window = functional.interpolate(face, size, mode="bilinear", align_corners=False)
         points: Tensor = self.network(window / 2 + 0.5)

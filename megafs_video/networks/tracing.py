@@ -14,22 +14,57 @@ import torch
 from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
 
-from megafs_video.networks.encoder import FaceReader
+from megafs_video.networks.encoder import Encoder, FaceReader, Reading
+from megafs_video.networks.frozen import Landmarks106
 from megafs_video.networks.generator import Generator
+from megafs_video.networks.halves import Halves
 from megafs_video.networks.transfer import FaceTransfer
 from megafs_video.values import Latents
 
 
-class Codes(nn.Module):
-    """A network from pixels to W++ with tensors on both sides, as a graph wants it."""
+class Seen(nn.Module):
+    """What an encoder reads from pixels, with tensors on both sides, as a graph wants it."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, encoder: Encoder) -> None:
         super().__init__()
-        self.network = network
+        self.encoder = encoder
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """pixels [N, 3, 256, 256] -> C [N, 512, 4, 4] and L [N, L, 512]."""
-        latents: Latents = self.network(pixels)
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """pixels [N, 3, 256, 256] -> the tensors of a ``Reading``."""
+        return tuple(self.encoder.read(pixels))
+
+
+class Points(nn.Module):
+    """Landmarks and what else an encoder hears beside them."""
+
+    def __init__(self, encoder: Encoder, landmarks: Landmarks106) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.landmarks = landmarks
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """pixels [N, 3, 256, 256] -> points [N, K + S, 2]."""
+        points = self.encoder.points(pixels, self.landmarks(pixels))
+        assert points is not None
+        return points
+
+
+class Concluded(nn.Module):
+    """What a reader makes of what was seen and heard."""
+
+    def __init__(self, reader: FaceReader) -> None:
+        super().__init__()
+        self.reader = reader
+
+    def forward(self, pixels: Tensor, *found: Tensor) -> tuple[Tensor, Tensor]:
+        """pixels [N, 3, 256, 256], what ``Seen`` found, what is heard -> C and L [N, L, 512]."""
+        seen, heard = Reading(*found[:3]), iter(found[3:])
+        reader = self.reader
+        identity, points = (
+            None if network is None else next(heard)
+            for network in (reader.arcface, reader.landmarks)
+        )
+        latents = reader.encoder.conclude(pixels, seen, identity, points, reader.generator)
         return latents.constant, latents.styles
 
 
@@ -82,15 +117,35 @@ class Traced:
         pixels = torch.zeros(1, 3, dims.crop_size, dims.crop_size)
         constant = torch.zeros(1, dims.constant_channels, 4, 4)
         styles = torch.zeros(1, dims.num_styles, dims.style_size)
-        self.reader = freeze_graph(trace(Codes(reader), (pixels,)))
+        seen = Seen(reader.eval().encoder)
+        heard: list[nn.Module] = [] if reader.arcface is None else [reader.arcface]
+        if reader.landmarks is not None:
+            heard.append(Points(reader.encoder, reader.landmarks))
+        with torch.no_grad():
+            found = (*seen(pixels), *(network(pixels) for network in heard))
+        self.seen = freeze_graph(trace(seen, (pixels,)))
+        self.heard = [freeze_graph(trace(network, (pixels,))) for network in heard]
+        self.concluded = freeze_graph(trace(Concluded(reader), (pixels, *found)))
+        self.halves = Halves()
         self.generator = freeze_graph(trace(Pixels(generator), (constant, styles)))
         codes = (constant, styles, constant, styles)
         self.transfer = None if transfer is None else freeze_graph(trace(Moved(transfer), codes))
 
     def read(self, pixels: Tensor) -> Latents:
         """pixels float32 [1, 3, 256, 256] in [-1, 1] -> W++ of one face."""
+
+        def see() -> tuple[Tensor, ...]:
+            with unwatched():
+                seen: tuple[Tensor, ...] = self.seen(pixels)
+                return seen
+
+        def hear() -> list[Tensor]:
+            with unwatched():
+                return [network(pixels) for network in self.heard]
+
+        seen, heard = self.halves.both(see, hear)
         with unwatched():
-            constant, styles = self.reader(pixels)
+            constant, styles = self.concluded(pixels, *seen, *heard)
         return Latents(constant, styles)
 
     def move(self, source: Latents, target: Latents) -> Latents:

@@ -65,7 +65,8 @@ class PictureConfig(LoopConfig):
     weight_identity: float = 1.0  # λ3, φ3
     weight_landmark: float = 100.0  # λ4, φ4, for points in [-1, 1]
     weight_expression: float = 10.0  # between 106 landmarks
-    weight_mesh: float = 10.0  # between MediaPipe's, which know gaze
+    weight_mesh: float = 10.0  # between MediaPipe's, which know lids and lips better
+    weight_gaze: float = 10.0  # of its pupils in their eyes
     window_batch: int = 4  # faces a step that also have a window drawn by the whole generator
     weight_window: float = 1.0  # of such a window: its squares (λ1, φ1) and LPIPS (λ2, φ2)
 

@@ -95,7 +95,8 @@ class Reader:
             identity, points = self.teachers.arcface(pixels), self.teachers.landmarks(pixels)
         seen = degrade(pixels, random)
         encoder = self.encoder
-        reading, cues = encoder.read(seen), encoder.cues(identity, points)
+        cues = encoder.cues(identity, encoder.points(pixels, points))
+        reading = encoder.read(seen)
         styles = encoder.styles(reading.pooled, cues)
         guesses = encoder.correct(seen, reading, styles, cues, self.teachers.generator)
         return Batch(pixels, identity, points, guesses, known)
@@ -107,7 +108,8 @@ class Reader:
         self.encoder.eval()  # as it will read them
         with torch.no_grad():
             pixels, _ = self.pick(num_known, num_photographs, random)
-            cues = self.encoder.cues(self.teachers.arcface(pixels), self.teachers.landmarks(pixels))
+            points = self.encoder.points(pixels, self.teachers.landmarks(pixels))
+            cues = self.encoder.cues(self.teachers.arcface(pixels), points)
             reading = self.encoder.read(pixels)
             styles = self.encoder.styles(reading.pooled, cues)
         guesses = self.encoder.correct(pixels, reading, styles, cues, self.teachers.generator)

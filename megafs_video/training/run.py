@@ -43,7 +43,8 @@ from megafs_video.training.readouts import (
     of_rendered,
 )
 from megafs_video.training.rendered import RenderedFaces, render_faces, style_statistics
-from megafs_video.training.start import finished_encoder, read_start, take_over
+from megafs_video.training.spans import prepare_spans
+from megafs_video.training.start import finished_encoder, grown, hears_spans, read_start, take_over
 from megafs_video.training.teachers import Teachers
 from megafs_video.training.transfer import Swapper, TransferTask
 from megafs_video.values import UInt8Array
@@ -178,8 +179,11 @@ def train_encoder(
         say(f"backbone starts from face parsing: {take_over(encoder.backbone, warm)}")
     else:
         found = read_start(start)
-        say(f"encoder starts from {start}: {take_over(encoder, found['encoder'])}")
+        taken = take_over(encoder, grown(encoder, found["encoder"]))
+        say(f"encoder starts from {start}: {taken}")
         left = found["head"]
+    if encoder.spans is not None and not (start and hears_spans(found["encoder"])):
+        prepare_spans(encoder, faces, teachers.mesh, output / "spans.pt", say)
     head = _prepare_head(
         encoder,
         teachers,
@@ -251,6 +255,8 @@ def train_transfer(
     rendered = prepare_rendered(output, teachers, config, say)
     say(f"reading {len(paths)} faces")
     faces, validation = read_faces(paths, dims.crop_size), read_faces(held_out, dims.crop_size)
+    if encoder.spans is not None and not hears_spans(left["encoder"]):
+        prepare_spans(encoder, faces, teachers.mesh, output / "spans.pt", say)
     head = _prepare_head(
         encoder,
         teachers,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from megafs_video.errors import ConfigError
 from megafs_video.networks.dims import Dims
@@ -45,12 +46,35 @@ def finished_encoder(path: Path, dims: Dims) -> tuple[Encoder, dict[str, dict[st
         return load_encoder(path), found
     encoder = Encoder(dims)
     try:
-        encoder.load_state_dict(found["encoder"])
+        encoder.load_state_dict(grown(encoder, found["encoder"]))
     except UNREADABLE as error:
         raise ConfigError(
             f"{path} holds an encoder of other dims; give its encoder.safetensors"
         ) from error
     return encoder, found
+
+
+def grown(encoder: Encoder, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state of an encoder that read no spans, as of one that does and makes nothing of them.
+
+    Its reader of spans has learnt nothing yet: ``training.spans.prepare_spans``.
+    """
+    if encoder.spans is None or hears_spans(state):
+        return state
+    grown_state = dict(state)
+    for name, own in encoder.state_dict().items():
+        if name.startswith("spans."):
+            grown_state[name] = own
+        elif name in state and "points.weight" in name:
+            grown_state[name] = functional.pad(state[name], (0, own.shape[1] - len(state[name][0])))
+        elif name in ("standardise.running_mean", "standardise.running_var") and name in state:
+            grown_state[name] = torch.cat((state[name], own[len(state[name]) :]))
+    return grown_state
+
+
+def hears_spans(state: dict[str, Tensor]) -> bool:
+    """Whether an encoder's state has a reader of spans that has learnt."""
+    return any(name.startswith("spans.") for name in state)
 
 
 def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

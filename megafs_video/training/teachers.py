@@ -66,9 +66,10 @@ class Teachers:
             places, spans = self.landmarks(drawn), self.landmarks.SPANS
             losses["landmark"] = config.weight_landmark * landmark_loss(places, points)
             losses["expression"] = config.weight_expression * expression_loss(places, points, spans)
-        if config.weight_mesh:
+        if config.weight_mesh or config.weight_gaze:
             with torch.no_grad():
                 meant = self.mesh(wanted)
-            apart = expression_loss(self.mesh(drawn), meant, self.mesh.SPANS)
-            losses["mesh"] = config.weight_mesh * apart
+            found, mesh = self.mesh(drawn), self.mesh
+            losses["mesh"] = config.weight_mesh * expression_loss(found, meant, mesh.SPANS)
+            losses["gaze"] = config.weight_gaze * expression_loss(found, meant, mesh.GAZE)
         return losses

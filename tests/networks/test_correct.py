@@ -20,7 +20,9 @@ def make_corrector() -> Corrector:
 @torch.no_grad()
 def steps(corrector: Corrector, photograph: torch.Tensor, sketch: torch.Tensor) -> torch.Tensor:
     count = len(sketch)
-    context = corrector.context(torch.zeros(count, 8, 2, 2), torch.zeros(count, 212))
+    context = corrector.context(
+        torch.zeros(count, 8, 2, 2), torch.zeros(count, 2 * WITH_ALL.num_points)
+    )
     constant, low = corrector(photograph, sketch, context, torch.zeros(count, 8, 4, 4))
     assert constant.shape == (count, 8, 4, 4)
     assert low.shape == (count, 2, 8)

@@ -13,13 +13,17 @@ from torch.nn import functional
 from megafs_video.networks.dims import TINY, Dims
 from megafs_video.networks.encoder import Backbone, Cues, Encoder, MappingNetworks
 from megafs_video.networks.generator import Generator
+from megafs_video.networks.spans import SpanReader
 from megafs_video.values import Latents
 from tests.tiny import WITH_ALL, WITH_IDENTITY, check_close, random_pixels, shaken
 
 
 def make_encoder(dims: Dims = TINY) -> Encoder:
     torch.manual_seed(0)
-    return shaken(Encoder(dims))
+    encoder = shaken(Encoder(dims))
+    if encoder.spans is not None:  # seven layers of such weights would blow up
+        encoder.spans = shaken(SpanReader(dims), amount=0.02)
+    return encoder
 
 
 @torch.no_grad()
@@ -128,13 +132,13 @@ def make_generator() -> Generator:
     return shaken(Generator(WITH_ALL), amount=0.3)
 
 
-def hear_all(count: int, *, points: Tensor | None = None) -> Latents:
+def hear_all(count: int, *, landmarks: Tensor | None = None) -> Latents:
     """Codes by an encoder that hears identity and landmarks and corrects itself twice."""
-    if points is None:
-        points = torch.zeros(count, 106, 2)
+    if landmarks is None:
+        landmarks = torch.zeros(count, 106, 2)
     with torch.no_grad():
         found: Latents = make_encoder(WITH_ALL)(
-            random_pixels(count, 64), torch.ones(count, 6), points, make_generator()
+            random_pixels(count, 64), torch.ones(count, 6), landmarks, make_generator()
         )
     return found
 
@@ -147,16 +151,32 @@ def test_an_encoder_that_hears_all_gives_codes_of_the_same_shapes() -> None:
 
 
 def test_landmarks_move_every_code_and_the_constant() -> None:
-    one, other = hear_all(1), hear_all(1, points=torch.ones(1, 106, 2))
+    one, other = hear_all(1), hear_all(1, landmarks=torch.ones(1, 106, 2))
     assert ((one.styles - other.styles).abs().amax(dim=2) > 1e-3).all()
     assert (one.constant - other.constant).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("missing", ["identity", "points", "generator"])
+def test_spans_stand_beside_the_landmarks_and_move_every_code_and_the_constant() -> None:
+    encoder, pixels, landmarks = make_encoder(WITH_ALL), random_pixels(2, 64), torch.ones(2, 106, 2)
+    points = encoder.points(pixels, landmarks)
+    assert points is not None
+    assert encoder.spans is not None
+    assert torch.equal(points[:, :106], landmarks)
+    assert torch.equal(points[:, 106:], encoder.spans(pixels))
+    identity, generator = torch.ones(2, 6), make_generator()
+    with torch.no_grad():
+        before = encoder(pixels, identity, landmarks, generator)
+        encoder.spans.mean += 1
+        after = encoder(pixels, identity, landmarks, generator)
+    assert ((before.styles - after.styles).abs().amax(dim=2) > 1e-3).all()
+    assert (before.constant - after.constant).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("missing", ["identity", "landmarks", "generator"])
 def test_what_the_sizes_ask_for_must_be_given(missing: str) -> None:
     given = {
         "identity": torch.ones(1, 6),
-        "points": torch.zeros(1, 106, 2),
+        "landmarks": torch.zeros(1, 106, 2),
         "generator": make_generator(),
     }
     with pytest.raises(ValueError, match=f"{missing} is None"):
@@ -166,7 +186,8 @@ def test_what_the_sizes_ask_for_must_be_given(missing: str) -> None:
 def test_each_correction_moves_the_constant_and_the_low_codes_and_no_other() -> None:
     encoder, pixels = make_encoder(WITH_ALL), random_pixels(2, 64)
     with torch.no_grad():
-        cues = encoder.cues(torch.ones(2, 6), torch.zeros(2, 106, 2))
+        points = encoder.points(pixels, torch.zeros(2, 106, 2))
+        cues = encoder.cues(torch.ones(2, 6), points)
         reading = encoder.read(pixels)
         styles = encoder.styles(reading.pooled, cues)
         guesses = encoder.correct(pixels, reading, styles, cues, make_generator())

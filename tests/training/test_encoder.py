@@ -92,6 +92,7 @@ def test_the_weights_of_the_settings_scale_their_losses() -> None:
         "landmark": "weight_landmark",
         "expression": "weight_expression",
         "mesh": "weight_mesh",
+        "gaze": "weight_gaze",
         "sketch": "weight_sketch",
         "window": "weight_window",
     }
@@ -141,6 +142,7 @@ def test_a_loss_without_weight_is_left_out() -> None:
         weight_landmark=0.0,
         weight_expression=0.0,
         weight_mesh=0.0,
+        weight_gaze=0.0,
         weight_window=0.0,
         weight_sketch=0.0,
     )
@@ -159,7 +161,8 @@ def test_a_fresh_corrector_draws_sketches_and_hardly_corrects() -> None:
     fresh_corrector(encoder.corrector, small_generator(), faces, drawn)
     pixels = random_pixels(3, 64)
     with torch.no_grad():
-        cues = encoder.cues(torch.randn(3, 6), torch.randn(3, 106, 2))
+        points = encoder.points(pixels, torch.randn(3, 106, 2))
+        cues = encoder.cues(torch.randn(3, 6), points)
         reading = encoder.read(pixels)
         styles = encoder.styles(reading.pooled, cues)
         first, last = encoder.correct(pixels, reading, styles, cues, small_generator())

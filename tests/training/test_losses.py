@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from megafs_video.networks.frozen import Mesh478
 from megafs_video.training.config import TransferConfig
 from megafs_video.training.losses import (
     code_loss,
@@ -111,14 +112,14 @@ def test_expression_compares_offsets_of_points_and_not_their_places() -> None:
     assert expression_loss(opened, wanted, [(0, 1), (1, 2)]).item() == pytest.approx(0.1)
 
 
-def test_the_mesh_is_that_of_the_picture_which_is_wanted() -> None:
-    teachers, config = small_teachers(), TransferConfig(weight_mesh=2.0)
+def test_mesh_and_gaze_are_those_of_the_picture_which_is_wanted() -> None:
+    teachers, config = small_teachers(), TransferConfig(weight_mesh=2.0, weight_gaze=3.0)
     wanted, other = random_pixels(2, 64), random_pixels(2, 64, seed=1)
     heard = {"embeddings": teachers.arcface(wanted), "points": teachers.landmarks(wanted)}
-    same = teachers.losses(wanted, wanted, **heard, config=config)["mesh"]
-    found = teachers.losses(other, wanted, **heard, config=config)["mesh"]
-    spans = teachers.mesh.SPANS
-    apart = expression_loss(teachers.mesh(other), teachers.mesh(wanted), spans)
-    assert same == 0
-    assert found > 0
-    assert found == pytest.approx(2 * float(apart))
+    same = teachers.losses(wanted, wanted, **heard, config=config)
+    found = teachers.losses(other, wanted, **heard, config=config)
+    meshes = teachers.mesh(other), teachers.mesh(wanted)
+    for name, weight, spans in (("mesh", 2, Mesh478.SPANS), ("gaze", 3, Mesh478.GAZE)):
+        assert same[name] == 0
+        assert found[name] > 0
+        assert found[name] == pytest.approx(weight * float(expression_loss(*meshes, spans)))

@@ -70,6 +70,7 @@ def test_the_weights_of_the_settings_scale_their_losses() -> None:
         "landmark": "weight_landmark",
         "expression": "weight_expression",
         "mesh": "weight_mesh",
+        "gaze": "weight_gaze",
         "code": "weight_code",
         "norm": "weight_norm",
         "constant": "weight_constant",
