@@ -168,6 +168,12 @@ class Encoder(nn.Module):
         self.constant = SmallMapConv(widths[-1], dims.constant_channels, 3, padding=1)
         self.corrector = Corrector(dims) if dims.num_corrections else None
         self.spans = SpanReader(dims) if dims.num_spans else None
+        # The step of the codes that draws what of the spans would be missing, in their scale.
+        num_numbers = dims.num_styles * dims.style_size
+        self.lead = nn.Linear(2 * dims.num_spans, num_numbers) if dims.num_spans else None
+        if self.lead is not None:
+            nn.init.zeros_(self.lead.weight)
+            nn.init.zeros_(self.lead.bias)
         # Points as offsets from the mean face, in standard deviations.
         num_points = 2 * dims.num_points
         self.standardise = nn.BatchNorm1d(num_points, affine=False) if num_points else None
@@ -257,7 +263,12 @@ class Encoder(nn.Module):
             mapping.codes(part, cues)
             for mapping, part in zip(self.mappings, torch.split(pooled, sizes, dim=1), strict=True)
         ]
-        return self.style_mean + self.style_scale * torch.cat(codes, dim=1)
+        offsets = torch.cat(codes, dim=1)
+        if self.lead is not None and cues.points is not None:
+            with torch.no_grad():  # fitted before (training.lead), like what it hears
+                step = self.lead(cues.points[:, 2 * self.dims.num_landmarks :])
+            offsets = offsets + step.view_as(offsets)
+        return self.style_mean + self.style_scale * offsets
 
     def correct(
         self, pixels: Tensor, reading: Reading, styles: Tensor, cues: Cues, generator: Generator

@@ -31,6 +31,7 @@ from megafs_video.training.config import EncoderConfig, TransferConfig
 from megafs_video.training.encoder import EncoderTask, Learner, fresh_corrector, fresh_encoder
 from megafs_video.training.faces import list_faces, read_faces
 from megafs_video.training.head import NUM_BLOCKS, PictureHead
+from megafs_video.training.lead import prepare_lead
 from megafs_video.training.loop import Progress, train
 from megafs_video.training.readouts import (
     NUM_FITTED,
@@ -265,6 +266,8 @@ def train_transfer(
         lambda: _drawn(encoder, rendered, faces, teachers),
         say,
     )
+    if encoder.lead is not None and not encoder.lead.weight.any():
+        prepare_lead(encoder, head, faces, teachers, output / "lead.pt", say)
     transfer = FaceTransfer(dims)
     transfer.style_mean.copy_(encoder.style_mean)
     transfer.style_scale.copy_(encoder.style_scale)

@@ -57,14 +57,14 @@ def finished_encoder(path: Path, dims: Dims) -> tuple[Encoder, dict[str, dict[st
 def grown(encoder: Encoder, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The state of an encoder that read no spans, as of one that does and makes nothing of them.
 
-    Its reader of spans has learnt nothing yet: ``training.spans.prepare_spans``.
+    What is new has learnt nothing yet: ``training.spans`` and ``training.lead`` teach it.
     """
-    if encoder.spans is None or hears_spans(state):
+    if encoder.spans is None:
         return state
     grown_state = dict(state)
     for name, own in encoder.state_dict().items():
-        if name.startswith("spans."):
-            grown_state[name] = own
+        if name.startswith(("spans.", "lead.")):
+            grown_state.setdefault(name, own)
         elif name in state and "points.weight" in name:
             grown_state[name] = functional.pad(state[name], (0, own.shape[1] - len(state[name][0])))
         elif name in ("standardise.running_mean", "standardise.running_var") and name in state:

@@ -28,7 +28,7 @@ CONFIG = EncoderConfig(
 KNOWN_LOSSES = {"code", "constant", "sketch"}
 PICTURE_LOSSES = {
     *("reconstruction", "perceptual", "identity"),
-    *("landmark", "expression", "mesh", "window"),
+    *("landmark", "expression", "mesh", "gaze", "window"),
 }
 READOUT_LOSSES = {"head", "follow"}  # which teach nothing but a readout
 

@@ -12,7 +12,7 @@ import torch
 from megafs_video.errors import ConfigError, InputNotFoundError, WeightsError
 from megafs_video.networks.dims import Dims
 from megafs_video.parts import load_encoder, load_transfer
-from megafs_video.training import run
+from megafs_video.training import run, spans
 from megafs_video.training.config import EncoderConfig, TransferConfig
 from megafs_video.training.loop import Progress
 from megafs_video.training.run import read_start, train_encoder, train_transfer
@@ -51,6 +51,7 @@ def without_published_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "load_teachers", load_teachers)
     monkeypatch.setattr(run, "ensure", ensure)
     monkeypatch.setattr(run, "read_backbone_state", read_backbone_state)
+    monkeypatch.setattr(spans, "STEPS", 6)
 
 
 @pytest.fixture(scope="module")

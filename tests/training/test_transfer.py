@@ -38,7 +38,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 def test_every_loss_is_a_finite_scalar_that_reaches_the_module() -> None:
     of_hierfe = {"code", "constant", "sketch"}  # what it reads, before anything is moved
-    of_pairs = {"perceptual", "identity", "landmark", "expression", "mesh", "norm"}
+    of_pairs = {"perceptual", "identity", "landmark", "expression", "mesh", "gaze", "norm"}
     names = of_hierfe | of_pairs | {"reconstruction", "window"}
     for name in names:
         task = make_task(replace(CONFIG, direct_share=0.0))

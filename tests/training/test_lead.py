@@ -1,0 +1,101 @@
+"""Steps of the codes that draw what an encoder misses of a face's expression."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from megafs_video.networks.encoder import Encoder
+from megafs_video.networks.frozen import freeze
+from megafs_video.training.lead import (
+    fit_lead,
+    mean_gradients,
+    prepare_lead,
+    read_spans,
+    ridge,
+    standard_spans,
+)
+from megafs_video.values import Latents
+from tests.tiny import check_close, random_latents, shaken
+from tests.training.small import SMALL, small_faces, small_head, small_teachers
+
+
+def make_encoder() -> Encoder:
+    torch.manual_seed(0)
+    encoder = shaken(Encoder(SMALL), amount=0.05)
+    assert encoder.spans is not None
+    assert encoder.lead is not None
+    freeze(encoder.lead).weight.zero_()
+    encoder.lead.bias.zero_()
+    encoder.spans.scale.fill_(0.01)  # about what the tiny mesh sees of noise
+    return encoder
+
+
+def missed_of(encoder: Encoder) -> float:
+    found = read_spans(encoder, small_head(), small_faces(24), small_teachers())
+    return float((found.wanted - found.drawn).square().mean())
+
+
+@torch.no_grad()
+def test_a_led_encoder_draws_spans_nearer_to_the_wanted_ones() -> None:
+    encoder = make_encoder()
+    before = missed_of(encoder)
+    share = fit_lead(encoder, small_head(), small_faces(24), small_teachers())
+    assert 0 < share < 1
+    assert missed_of(encoder) < before
+
+
+def test_gradients_are_means_over_faces_for_codes_in_the_encoders_scale() -> None:
+    encoder, head, teachers = make_encoder(), small_head(), small_teachers()
+    latents = random_latents(3, SMALL)
+    kinds = torch.eye(60)[:, :2]
+    found = mean_gradients(encoder, head, latents, kinds, teachers)
+    assert found.shape == (2, SMALL.num_styles * SMALL.style_size)
+    step = 1e-2 * torch.randn(SMALL.num_styles, SMALL.style_size)
+
+    def drawn(times: float) -> torch.Tensor:
+        styles = latents.styles + times * encoder.style_scale * step
+        with torch.no_grad():
+            pictures = head(Latents(latents.constant, styles))
+            return standard_spans(encoder, pictures, teachers)[:, :2].mean(dim=0)
+
+    change = (drawn(1) - drawn(-1)) / 2
+    torch.testing.assert_close(found @ step.flatten(), change, rtol=0.05, atol=1e-4)
+
+
+def test_ridge_tells_what_is_missed_from_what_is_heard() -> None:
+    torch.manual_seed(0)
+    heard, rule = torch.randn(4000, 5), torch.randn(5, 3)
+    torch.testing.assert_close(ridge(heard, heard @ rule), rule / 1.1, atol=0.05, rtol=0)
+
+
+def test_a_stopped_run_takes_up_its_lead(tmp_path: Path) -> None:
+    lines: list[str] = []
+    path = tmp_path / "lead.pt"
+    one, other = make_encoder(), make_encoder()
+    for encoder in (one, other):
+        prepare_lead(encoder, small_head(), small_faces(16), small_teachers(), path, lines.append)
+    assert len(lines) == 1
+    assert one.lead is not None
+    assert other.lead is not None
+    assert one.lead.weight.any()
+    assert torch.equal(one.lead.weight, other.lead.weight)
+    assert torch.equal(one.lead.bias, other.lead.bias)
+
+
+@pytest.mark.parametrize("is_led", [False, True])
+def test_a_lead_moves_codes_by_what_the_spans_say(is_led: bool) -> None:
+    encoder = make_encoder()
+    assert encoder.lead is not None
+    pooled = torch.randn(2, SMALL.num_styles * SMALL.mapping_width)
+    points = torch.randn(2, SMALL.num_points, 2)
+    with torch.no_grad():
+        cues = encoder.cues(torch.zeros(2, SMALL.identity_size), points)
+        before = encoder.styles(pooled, cues)
+        if is_led:
+            encoder.lead.weight.normal_(std=0.1)
+        moved = (encoder.styles(pooled, cues) - before) / encoder.style_scale
+        assert cues.points is not None
+        check_close(moved.flatten(1) + 1, encoder.lead(cues.points[:, 212:]) + 1)
