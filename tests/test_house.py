@@ -30,6 +30,7 @@ FLOORS = (
         "video",
         "weights",
         "allocator",
+        "waiting",
         "devices",
         "pixels",
     },
