@@ -42,8 +42,7 @@ def missed_of(encoder: Encoder) -> float:
 def test_a_led_encoder_draws_spans_nearer_to_the_wanted_ones() -> None:
     encoder = make_encoder()
     before = missed_of(encoder)
-    share = fit_lead(encoder, small_head(), small_faces(24), small_teachers())
-    assert 0 < share < 1
+    fit_lead(encoder, small_head(), small_faces(24), small_teachers())
     assert missed_of(encoder) < before
 
 
