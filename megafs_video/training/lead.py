@@ -17,6 +17,7 @@ from megafs_video.networks.encoder import Encoder
 from megafs_video.training.faces import to_device_pixels
 from megafs_video.training.head import PictureHead
 from megafs_video.training.spans import spans_of
+from megafs_video.training.start import taught
 from megafs_video.training.teachers import Teachers
 from megafs_video.values import Latents, UInt8Array
 
@@ -46,12 +47,12 @@ def prepare_lead(
 ) -> None:
     """Set an encoder's lead, or take up what a stopped run set (in ``path``)."""
     assert encoder.lead is not None
-    if path.exists():
-        encoder.lead.load_state_dict(torch.load(path, weights_only=True))
-        return
-    share = fit_lead(encoder, head, faces, teachers)
-    say(f"spans say {share:.0%} of what is missed of them in pictures; codes are led by that")
-    torch.save(encoder.lead.state_dict(), path)
+
+    def teach() -> None:
+        share = fit_lead(encoder, head, faces, teachers)
+        say(f"spans say {share:.0%} of what is missed of them in pictures; codes are led by that")
+
+    taught(encoder.lead, path, teach)
 
 
 @torch.no_grad()

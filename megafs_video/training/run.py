@@ -174,22 +174,21 @@ def train_encoder(
     faces, validation = read_faces(paths, dims.crop_size), read_faces(held_out, dims.crop_size)
 
     encoder = _fresh_encoder(dims, teachers, rendered).to(chosen_device)
-    left: dict[str, Tensor] = {}
+    left: dict[str, dict[str, Tensor]] = {"encoder": {}, "head": {}}
     if start is None:
         warm = read_backbone_state(ensure(["parser"], offline=offline)["parser"])
         say(f"backbone starts from face parsing: {take_over(encoder.backbone, warm)}")
     else:
-        found = read_start(start)
-        taken = take_over(encoder, grown(encoder, found["encoder"]))
+        left = read_start(start)
+        taken = take_over(encoder, grown(encoder, left["encoder"]))
         say(f"encoder starts from {start}: {taken}")
-        left = found["head"]
-    if encoder.spans is not None and not (start and hears_spans(found["encoder"])):
+    if encoder.spans is not None and not hears_spans(left["encoder"]):
         prepare_spans(encoder, faces, teachers.mesh, output / "spans.pt", say)
     head = _prepare_head(
         encoder,
         teachers,
         config.head_blocks,
-        left,
+        left["head"],
         lambda: _drawn(encoder, rendered, faces, teachers),
         say,
     )

@@ -14,6 +14,7 @@ from megafs_video.networks.encoder import Encoder
 from megafs_video.networks.frozen import Mesh478, cut_window
 from megafs_video.networks.spans import SpanReader
 from megafs_video.training.faces import augment, degrade, to_device_pixels
+from megafs_video.training.start import taught
 from megafs_video.values import UInt8Array
 
 PAIRS = Mesh478.GAZE + Mesh478.SPANS
@@ -37,12 +38,12 @@ def prepare_spans(
     """Teach an encoder's reader of spans, or take up what a stopped run taught (in ``path``)."""
     reader = encoder.spans
     assert reader is not None
-    if path.exists():
-        reader.load_state_dict(torch.load(path, weights_only=True))
-    else:
+
+    def teach() -> None:
         error = fit_spans(reader, faces, mesh, num_steps=STEPS, say=say)
         say(f"spans are read with {error:.0%} of the error of always saying the mean face's")
-        torch.save(reader.state_dict(), path)
+
+    taught(reader, path, teach)
     assert encoder.standardise is not None
     assert encoder.standardise.running_mean is not None
     assert encoder.standardise.running_var is not None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from megafs_video.errors import ConfigError
@@ -72,6 +73,23 @@ def grown(encoder: Encoder, state: dict[str, Tensor]) -> dict[str, Tensor]:
     return grown_state
 
 
+def taught(module: nn.Module, path: Path, teach: Callable[[], None]) -> None:
+    """Have a part taught that learns before the training, or take up what a stopped run kept.
+
+    ConfigError if ``path``, where it is kept, is damaged.
+    """
+    if path.exists():
+        try:
+            module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        except UNREADABLE as error:
+            raise ConfigError(f"{path} is damaged; delete it to have it taught again") from error
+        return
+    teach()
+    unfinished = path.with_suffix(".unfinished")
+    torch.save(module.state_dict(), unfinished)
+    unfinished.replace(path)
+
+
 def hears_spans(state: dict[str, Tensor]) -> bool:
     """Whether an encoder's state has a reader of spans that has learnt."""
     return any(name.startswith("spans.") for name in state)
@@ -85,7 +103,7 @@ def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     }
 
 
-def take_over(module: torch.nn.Module, state: dict[str, Tensor]) -> str:
+def take_over(module: nn.Module, state: dict[str, Tensor]) -> str:
     """Load the tensors of ``state`` that fit the module, and say how many do."""
     own = module.state_dict()
     fitting = {name: t for name, t in state.items() if name in own and own[name].shape == t.shape}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from megafs_video.errors import ConfigError
 from megafs_video.networks.encoder import Encoder
 from megafs_video.networks.frozen import Mesh478
 from megafs_video.networks.spans import SpanReader
@@ -21,7 +22,7 @@ from megafs_video.training.spans import (
     prepare_spans,
     spans_of,
 )
-from megafs_video.training.start import grown, hears_spans
+from megafs_video.training.start import grown, hears_spans, taught
 from tests.tiny import check_close, random_pixels, shaken, tiny_arcface, tiny_landmarks, tiny_mesh
 from tests.training.small import SMALL, small_faces, small_generator
 
@@ -63,7 +64,7 @@ def test_a_window_and_its_spans_are_turned_together() -> None:
     assert (told - given).abs().max() > 0.01
     for index in range(6):
         where = []
-        for side in (x > y * 0 - 0.02, x < -0.02):  # right dot, left dot
+        for side in (x >= 0, x < 0):  # the right dot, the left dot
             weight = light[index] * side * (light[index] > 0.3 * light[index].max())
             where.append(torch.stack(((weight * x).sum(), (weight * y).sum())) / weight.sum())
         torch.testing.assert_close(where[0] - where[1], told[index, 0], atol=0.01, rtol=0)
@@ -106,6 +107,22 @@ def test_a_stopped_run_takes_up_what_it_taught(
         variance = encoder.spans.scale.flatten().square()
         wanted = (variance / (variance + encoder.standardise.eps)).sqrt()
         check_close(cues.points[0, 212:], wanted)
+
+
+def test_what_was_kept_of_a_part_appears_whole_and_is_refused_damaged(tmp_path: Path) -> None:
+    reader, path = SpanReader(SMALL), tmp_path / "spans.pt"
+
+    def fail() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        taught(reader, path, fail)
+    assert list(tmp_path.iterdir()) == []
+    taught(reader, path, lambda: None)
+    assert list(tmp_path.iterdir()) == [path]
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(ConfigError, match=r"spans\.pt is damaged; delete it"):
+        taught(reader, path, fail)
 
 
 @torch.no_grad()
