@@ -247,9 +247,10 @@ class Mesh478(nn.Module):
     pixels [N, 3, S, S] in [-1, 1] -> points [N, 478, 2] (x, y) in units of half a window.
     """
 
-    # MediaPipe reads a square 1.5 times the mesh's own; in an FFHQ crop that is almost the whole
-    # crop. With this window the points are 1.2 px of 256 from where MediaPipe puts them.
-    LEFT, TOP, SIDE = 0.02, 0.03, 0.97
+    # MediaPipe reads a square 1.5 times the mesh's own, which in an FFHQ crop begins at (0.01,
+    # 0.11) and reaches below the crop. What of it the crop has room for, left and right as wide:
+    # points are 0.9 px of 256 from where MediaPipe puts them. Higher or wider, pupils are lost.
+    LEFT, TOP, SIDE = 0.07, 0.14, 0.86
     SIZE = 256
 
     # Pairs of points (MediaPipe's numbers) whose offset tells where a face looks: pupils to the

@@ -24,6 +24,7 @@ from megafs_video.values import Latents, UInt8Array
 NUM_READ, NUM_MOVED, BATCH = 960, 64, 8  # faces that are read, and those whose codes are moved
 NUM_KINDS = 16  # of expression: principal components of the spans, 97 % of their variance
 RIDGE = 0.1  # of what a face's spans say of what is missing in it, in their variance
+MOST = 3.0  # standard deviations of what spans miss: beyond, the mesh has lost a pupil
 DAMPING = 0.3  # of kinds that codes hardly draw, in the mean strength of all
 
 
@@ -57,21 +58,21 @@ def prepare_lead(
 
 @torch.no_grad()
 def fit_lead(encoder: Encoder, head: PictureHead, faces: UInt8Array, teachers: Teachers) -> float:
-    """Set ``encoder.lead``; the share of the missed spans' variance that it knows of."""
+    """Add to ``encoder.lead`` what is missed with it; the share of that which it knows of."""
     assert encoder.lead is not None
     every = max(1, len(faces) // NUM_READ)
     found = read_spans(encoder.eval(), head, faces[::every][:NUM_READ], teachers)
     _, directions = torch.linalg.eigh(torch.cov(found.wanted.T))
     kinds = directions[:, -NUM_KINDS:]  # [2 · K, P]
-    missed = (found.wanted - found.drawn) @ kinds  # [N, P]
+    missed = clipped(found.wanted - found.drawn) @ kinds  # [N, P]
     mean_heard, mean_missed = found.heard.mean(dim=0), missed.mean(dim=0)
     told = ridge(found.heard - mean_heard, missed - mean_missed)  # [2 · K, P]
     drawing = mean_gradients(encoder, head, found.latents[:NUM_MOVED], kinds, teachers)  # [P, D]
     gram = drawing @ drawing.T
     damped = gram + DAMPING * gram.diagonal().mean() * torch.eye(len(gram), device=gram.device)
     steps = torch.linalg.solve(damped, drawing)  # [P, D]: the step of one of each kind
-    encoder.lead.weight.copy_((told @ steps).T)
-    encoder.lead.bias.copy_((mean_missed - mean_heard @ told) @ steps)
+    encoder.lead.weight.add_((told @ steps).T)
+    encoder.lead.bias.add_((mean_missed - mean_heard @ told) @ steps)
     left = missed - mean_missed - (found.heard - mean_heard) @ told
     return float(1 - left.square().sum() / (missed - mean_missed).square().sum())
 
@@ -128,6 +129,12 @@ def mean_gradients(
                 (gradient,) = torch.autograd.grad(total, offsets, retain_graph=True)
                 found[index] += gradient.flatten(1).sum(dim=0)
     return found / len(latents)
+
+
+def clipped(missed: Tensor) -> Tensor:
+    """Spans [N, 2 · K] with none farther from its mean than MOST."""
+    mean, most = missed.mean(dim=0), MOST * missed.std(dim=0)
+    return missed.clamp(mean - most, mean + most)
 
 
 def ridge(heard: Tensor, missed: Tensor) -> Tensor:

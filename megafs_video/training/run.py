@@ -255,7 +255,7 @@ def train_transfer(
     rendered = prepare_rendered(output, teachers, config, say)
     say(f"reading {len(paths)} faces")
     faces, validation = read_faces(paths, dims.crop_size), read_faces(held_out, dims.crop_size)
-    if encoder.spans is not None and not hears_spans(left["encoder"]):
+    if encoder.spans is not None and (config.read_anew or not hears_spans(left["encoder"])):
         prepare_spans(encoder, faces, teachers.mesh, output / "spans.pt", say)
     head = _prepare_head(
         encoder,
@@ -265,7 +265,7 @@ def train_transfer(
         lambda: _drawn(encoder, rendered, faces, teachers),
         say,
     )
-    if encoder.lead is not None and not encoder.lead.weight.any():
+    if encoder.lead is not None and (config.read_anew or not encoder.lead.weight.any()):
         prepare_lead(encoder, head, faces, teachers, output / "lead.pt", say)
     transfer = FaceTransfer(dims)
     transfer.style_mean.copy_(encoder.style_mean)
