@@ -93,8 +93,12 @@ def test_both_trainings_end_in_checkpoints_that_load(runs: Path, faces: Path) ->
     assert (runs / "transfer" / "sheet-000004.jpg").is_file()
 
     # FTM may also be taught beside an encoder that a run left, before it was rounded.
-    stopped_run = runs / "encoder" / "last.pt"
-    train_transfer([faces], runs / "beside", stopped_run, TRANSFER, dims=SMALL, say=said.append)
+    stopped_run, anew = runs / "encoder" / "last.pt", replace(TRANSFER, read_anew=True)
+    train_transfer([faces], runs / "beside", stopped_run, anew, dims=SMALL, say=said.append)
+    # What the encoder knew of spans is taught again only where that is asked for.
+    assert not (runs / "transfer" / "spans.pt").exists()
+    assert (runs / "beside" / "spans.pt").is_file()
+    assert (runs / "beside" / "lead.pt").is_file()
     with pytest.raises(ConfigError, match=r"other dims; give its encoder\.safetensors"):
         train_transfer([faces], runs / "beside", stopped_run, TRANSFER, say=said.append)
 
