@@ -35,6 +35,7 @@ class Dims:
     num_corrections: int = 2  # times that C and the low codes are corrected by what they draw
     transfer_width: int = 64  # hidden units of K1 and K2 (the paper: 256)
     transfer_cells: int = 3
+    num_kept: int = 16  # kinds of expression that FTM gives back to the target; 0 for none
 
     def __post_init__(self) -> None:
         for name, choices in (("family", FAMILIES), ("space", SPACES)):
@@ -77,6 +78,7 @@ class Dims:
             "num_landmarks": 0,
             "num_spans": 0,
             "num_corrections": 0,
+            "num_kept": 0,
             "num_low": self.codes_per_map[0],
         }
         for name, size in wanted.items():
@@ -129,7 +131,8 @@ class Dims:
             name: tuple(value) if isinstance(value, list) else value
             for name, value in found.items()
         }
-        return Dims(**({"num_spans": 0} | sizes))  # files of before there were any say nothing
+        # Files of before there were any say nothing.
+        return Dims(**({"num_spans": 0, "num_kept": 0} | sizes))
 
 
 PAPER = Dims(
@@ -145,6 +148,7 @@ PAPER = Dims(
     num_spans=0,
     num_corrections=0,
     transfer_width=256,
+    num_kept=0,
 )
 """The published model: ResNet-50 with a fifth stage, 18 codes, StyleGAN2 at 1024 px."""
 
@@ -163,5 +167,6 @@ TINY = Dims(
     num_spans=0,
     num_corrections=0,
     transfer_width=8,
+    num_kept=0,
 )
 """A model small enough for unit tests: it draws pictures of 32 pixels."""

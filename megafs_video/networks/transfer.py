@@ -67,11 +67,34 @@ class TransferCell(nn.Module):
         return moved_source, moved_target
 
 
+class Keeper(nn.Module):
+    """Gives swapped codes back what of the target's draws its expression (ours).
+
+    codes + (target - codes) · R · S: R reads from all high codes how far apart they are in a few
+    kinds of expression, S is the step of each. Both are fitted (``training.keep``), not learnt.
+    """
+
+    read: Tensor  # [H, 512, P]
+    steps: Tensor  # [H, P, 512]
+
+    def __init__(self, dims: Dims) -> None:
+        super().__init__()
+        size, kinds = dims.style_size, dims.num_kept
+        self.register_buffer("read", torch.zeros(dims.num_high, size, kinds))
+        self.register_buffer("steps", torch.zeros(dims.num_high, kinds, size))
+
+    def forward(self, codes: Tensor, target: Tensor) -> Tensor:
+        """Swapped and target's codes [H, N, 512] -> the swapped codes, moved."""
+        apart = torch.bmm(target - codes, self.read).sum(dim=0)  # [N, P]
+        return codes + apart @ self.steps
+
+
 class FaceTransfer(nn.Module):
     """FTM: L_s2t = σ(ω)·l̂_t + (1 - σ(ω))·l̂_s for every high code (Eq. 3).
 
     Codes are centred and scaled before the cells (the default generator's codes, unlike the
-    published model's, are not bounded by a tanh), and put back after.
+    published model's, are not bounded by a tanh), and put back after. What a swap should keep of
+    the target's expression is given back to the codes at last (``Keeper``).
     """
 
     cells: Sequence[TransferCell]  # a ModuleList, which torch does not type by its members
@@ -88,6 +111,7 @@ class FaceTransfer(nn.Module):
         self.cells = cast("Sequence[TransferCell]", cells)
         # ω starts on the source's side: swapping first, keeping what the losses ask back.
         self.balance = nn.Parameter(torch.full((dims.num_high, 1, dims.style_size), -2.0))
+        self.keeper = Keeper(dims) if dims.num_kept else None
         self.register_buffer("style_mean", torch.zeros(dims.style_size))
         self.register_buffer("style_scale", torch.ones(dims.style_size))
         for cell in self.cells:  # a fresh cell passes its codes on almost untouched
@@ -106,11 +130,13 @@ class FaceTransfer(nn.Module):
     def mix(self, source: Tensor, target: Tensor) -> Tensor:
         """High codes of source [N or 1, H, 512] and target [N, H, 512] -> L_s2t [N, H, 512]."""
         source = self._centre(source.expand_as(target))
-        target = self._centre(target)
+        target = wanted = self._centre(target)
         for cell in self.cells:
             source, target = cell(source, target)
         weight = torch.sigmoid(self.balance)
         high = weight * target + (1 - weight) * source  # Eq. 3
+        if self.keeper is not None:
+            high = self.keeper(high, wanted)
         return high.transpose(0, 1) * self.style_scale + self.style_mean
 
     def _centre(self, codes: Tensor) -> Tensor:

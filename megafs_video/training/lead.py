@@ -62,15 +62,12 @@ def fit_lead(encoder: Encoder, head: PictureHead, faces: UInt8Array, teachers: T
     assert encoder.lead is not None
     every = max(1, len(faces) // NUM_READ)
     found = read_spans(encoder.eval(), head, faces[::every][:NUM_READ], teachers)
-    _, directions = torch.linalg.eigh(torch.cov(found.wanted.T))
-    kinds = directions[:, -NUM_KINDS:]  # [2 · K, P]
+    kinds = kinds_of(found.wanted, NUM_KINDS)  # [2 · K, P]
     missed = clipped(found.wanted - found.drawn) @ kinds  # [N, P]
     mean_heard, mean_missed = found.heard.mean(dim=0), missed.mean(dim=0)
     told = ridge(found.heard - mean_heard, missed - mean_missed)  # [2 · K, P]
     drawing = mean_gradients(encoder, head, found.latents[:NUM_MOVED], kinds, teachers)  # [P, D]
-    gram = drawing @ drawing.T
-    damped = gram + DAMPING * gram.diagonal().mean() * torch.eye(len(gram), device=gram.device)
-    steps = torch.linalg.solve(damped, drawing)  # [P, D]: the step of one of each kind
+    steps = steps_of(drawing)  # [P, D]
     encoder.lead.weight.add_((told @ steps).T)
     encoder.lead.bias.add_((mean_missed - mean_heard @ told) @ steps)
     left = missed - mean_missed - (found.heard - mean_heard) @ told
@@ -129,6 +126,20 @@ def mean_gradients(
                 (gradient,) = torch.autograd.grad(total, offsets, retain_graph=True)
                 found[index] += gradient.flatten(1).sum(dim=0)
     return found / len(latents)
+
+
+def kinds_of(spans: Tensor, count: int) -> Tensor:
+    """The first principal components of spans [N, 2 · K]: [2 · K, count]."""
+    directions: Tensor = torch.linalg.eigh(torch.cov(spans.T)).eigenvectors
+    return directions[:, -count:]
+
+
+def steps_of(drawing: Tensor) -> Tensor:
+    """The least steps of the codes that draw one of each kind: gradients [P, D] -> [P, D]."""
+    gram = drawing @ drawing.T
+    damped = gram + DAMPING * gram.diagonal().mean() * torch.eye(len(gram), device=gram.device)
+    found: Tensor = torch.linalg.solve(damped, drawing)
+    return found
 
 
 def clipped(missed: Tensor) -> Tensor:

@@ -31,6 +31,7 @@ from megafs_video.training.config import EncoderConfig, TransferConfig
 from megafs_video.training.encoder import EncoderTask, Learner, fresh_corrector, fresh_encoder
 from megafs_video.training.faces import list_faces, read_faces
 from megafs_video.training.head import NUM_BLOCKS, PictureHead
+from megafs_video.training.keep import prepare_keeper
 from megafs_video.training.lead import prepare_lead
 from megafs_video.training.loop import Progress, train
 from megafs_video.training.readouts import (
@@ -272,6 +273,9 @@ def train_transfer(
     transfer.style_scale.copy_(encoder.style_scale)
     if left["transfer"]:
         say(f"FTM starts from {encoder_checkpoint}: {take_over(transfer, left['transfer'])}")
+    transfer.to(chosen_device)
+    if transfer.keeper is not None and left["transfer"] and not transfer.keeper.steps.any():
+        prepare_keeper(transfer, encoder, head, faces, teachers, output / "keeper.pt", say)
     swapper = Swapper(encoder, transfer, head).to(chosen_device)
     to_channels_last(swapper.requires_grad_(requires_grad=True).train())
     average = freeze(deepcopy(swapper))

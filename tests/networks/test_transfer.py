@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from megafs_video.networks.dims import TINY
+from megafs_video.networks.dims import TINY, Dims
 from megafs_video.networks.transfer import CodewiseLinear, FaceTransfer, replace_codes
 from megafs_video.values import Latents
 from tests.tiny import check_close, random_latents, shaken
@@ -108,6 +110,32 @@ def test_a_fresh_module_leans_to_the_source() -> None:
     share = torch.sigmoid(torch.tensor(-2.0))  # ω
     wanted = share * target.styles + (1 - share) * source.styles
     check_close(found, kept * wanted[:, LOW:])
+
+
+def test_a_keeper_gives_back_what_its_kinds_read_of_the_target() -> None:
+    torch.manual_seed(0)
+    keeping = shaken(FaceTransfer(replace(TINY, num_kept=3)))
+    plain = FaceTransfer(TINY)
+    plain.load_state_dict({k: v for k, v in keeping.state_dict().items() if "keeper" not in k})
+    source, target = random_latents(3), random_latents(3, seed=1)
+    without = swap(plain, source, target).styles[:, LOW:] / plain.style_scale
+    found = swap(keeping, source, target).styles[:, LOW:] / plain.style_scale
+    wanted = target.styles[:, LOW:] / plain.style_scale
+    keeper = keeping.keeper
+    assert keeper is not None
+    moved = found - without
+    for face in range(3):
+        expected = torch.zeros(TINY.num_high, SIZE)
+        for kind in range(3):
+            apart = ((wanted - without)[face] * keeper.read[:, :, kind]).sum()
+            expected += apart * keeper.steps[:, kind]
+        torch.testing.assert_close(moved[face], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_file_of_before_there_was_a_keeper_has_none() -> None:
+    said = replace(TINY, num_kept=0).to_json().replace(', "num_kept": 0', "")
+    assert "num_kept" not in said
+    assert FaceTransfer(Dims.from_json(said)).keeper is None
 
 
 def test_replacing_codes_takes_the_high_ones_of_the_source() -> None:

@@ -102,6 +102,12 @@ def test_both_trainings_end_in_checkpoints_that_load(runs: Path, faces: Path) ->
     with pytest.raises(ConfigError, match=r"other dims; give its encoder\.safetensors"):
         train_transfer([faces], runs / "beside", stopped_run, TRANSFER, say=said.append)
 
+    # An FTM that has learnt is told what to keep of the target; a fresh one is not.
+    assert not (runs / "transfer" / "keeper.pt").exists()
+    learnt = runs / "transfer" / "last.pt"
+    train_transfer([faces], runs / "kept", learnt, TRANSFER, dims=SMALL, say=said.append)
+    assert (runs / "kept" / "keeper.pt").is_file()
+
     # A run that goes on from a checkpoint starts with its weights, not with fresh ones.
     stopped = replace(ENCODER, num_steps=1, learning_rate=0.0, ema_decay=0.0)
     again = train_encoder(
