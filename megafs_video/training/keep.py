@@ -81,7 +81,8 @@ def fit_keeper(
     drawing = drawing[:, num_low * size :]  # [P, H · 512]
     apart = ((targets.styles - swapped.styles) / transfer.style_scale)[:, num_low:].flatten(1)
     seen = apart @ drawing.T  # [N, P]: what that should draw, if all faces were the mean one
-    spread = seen.square().mean(dim=0).sqrt()
+    # About 0, not about the mean: where no codes are apart, nothing is given back.
+    spread = seen.square().mean(dim=0).sqrt().clamp(min=1e-6)
     told = ridge(seen / spread, lost)  # [P, P]
     read = drawing.T @ (told / spread[:, None])  # [H · 512, P]
     keeper.read.copy_(read.view_as(keeper.read))

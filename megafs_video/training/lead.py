@@ -149,7 +149,7 @@ def clipped(missed: Tensor) -> Tensor:
 
 
 def ridge(heard: Tensor, missed: Tensor) -> Tensor:
-    """The matrix [H, P] that tells missed [N, P] from heard [N, H], all of mean 0."""
+    """The matrix [H, P] that tells missed [N, P] from heard [N, H]; it knows no offset."""
     gram = heard.T @ heard
     held = RIDGE * len(heard) * torch.eye(len(gram), device=gram.device)
     found: Tensor = torch.linalg.solve(gram + held, heard.T @ missed)
