@@ -85,6 +85,7 @@ class ReadingConfig(PictureConfig):
     corrector_only: bool = False  # nothing else learns, from sketches alone: ten times as fast
     weight_code: float = 1.0
     weight_constant: float = 0.02
+    augmented: bool = True  # photographs are turned and relit, all faces degraded as in video
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class EncoderConfig(ReadingConfig):
     picture_from_step: int = 450  # codes first
     head_blocks: int = 4  # of the generator, before pictures are drawn: 3 for 64 px, 4 for 128 px
     weight_perceptual: float = 0.8
+    warm_backbone: bool = True  # a fresh one starts from face parsing
 
 
 @dataclass(frozen=True)

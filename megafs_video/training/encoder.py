@@ -69,11 +69,13 @@ class Reader:
         rendered: RenderedFaces,
         faces: UInt8Array,
         teachers: Teachers,
+        is_augmented: bool = True,
     ) -> None:
         self.encoder = encoder
         self.rendered = rendered
         self.faces = faces
         self.teachers = teachers
+        self.is_augmented = is_augmented
 
     def pick(
         self, num_known: int, num_photographs: int, random: torch.Generator
@@ -84,7 +86,9 @@ class Reader:
         pixels = to_device_pixels(self.rendered.pixels[chosen.numpy()], device)
         if num_photographs:
             picked = torch.randint(len(self.faces), (num_photographs,), generator=random)
-            photographs = augment(to_device_pixels(self.faces[picked.numpy()], device), random)
+            photographs = to_device_pixels(self.faces[picked.numpy()], device)
+            if self.is_augmented:
+                photographs = augment(photographs, random)
             pixels = torch.cat((pixels, photographs))
         return pixels, self.rendered.styles[chosen].to(device).float()
 
@@ -93,7 +97,7 @@ class Reader:
         pixels, known = self.pick(num_known, num_photographs, random)
         with torch.no_grad():
             identity, points = self.teachers.arcface(pixels), self.teachers.landmarks(pixels)
-        seen = degrade(pixels, random)
+        seen = degrade(pixels, random) if self.is_augmented else pixels
         encoder = self.encoder
         cues = encoder.cues(identity, encoder.points(pixels, points))
         reading = encoder.read(seen)
@@ -186,7 +190,13 @@ class EncoderTask:
     ) -> None:
         self.module = learner
         self.config = config
-        self.reader = Reader(learner.encoder, rendered=rendered, faces=faces, teachers=teachers)
+        self.reader = Reader(
+            learner.encoder,
+            rendered=rendered,
+            faces=faces,
+            teachers=teachers,
+            is_augmented=config.augmented,
+        )
         self.validation = validation
         self.teachers = teachers
 

@@ -166,7 +166,7 @@ def train_encoder(
     chosen_device = choose_device(device)
     torch.manual_seed(config.seed)
     paths, held_out = _prepare(folders, output, config)
-    if start is None:
+    if start is None and config.warm_backbone:
         ensure(["parser"], offline=offline, announce=say)
     dims = dims or Dims()
     teachers = load_teachers(dims, offline=offline, say=say).to(chosen_device)
@@ -176,10 +176,10 @@ def train_encoder(
 
     encoder = _fresh_encoder(dims, teachers, rendered).to(chosen_device)
     left: dict[str, dict[str, Tensor]] = {"encoder": {}, "head": {}}
-    if start is None:
+    if start is None and config.warm_backbone:
         warm = read_backbone_state(ensure(["parser"], offline=offline)["parser"])
         say(f"backbone starts from face parsing: {take_over(encoder.backbone, warm)}")
-    else:
+    elif start is not None:
         left = read_start(start)
         taken = take_over(encoder, grown(encoder, left["encoder"]))
         say(f"encoder starts from {start}: {taken}")

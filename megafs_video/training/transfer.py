@@ -52,7 +52,13 @@ class TransferTask:
     ) -> None:
         self.module = swapper
         self.config = config
-        self.reader = Reader(swapper.encoder, rendered=rendered, faces=faces, teachers=teachers)
+        self.reader = Reader(
+            swapper.encoder,
+            rendered=rendered,
+            faces=faces,
+            teachers=teachers,
+            is_augmented=config.augmented,
+        )
         self.validation = validation
         self.teachers = teachers
 

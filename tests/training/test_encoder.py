@@ -11,6 +11,7 @@ from megafs_video.errors import ConfigError
 from megafs_video.networks.encoder import Encoder
 from megafs_video.training.config import EncoderConfig
 from megafs_video.training.encoder import EncoderTask, Learner, fresh_corrector, fresh_encoder
+from megafs_video.training.faces import to_device_pixels
 from megafs_video.training.readouts import of_rendered
 from tests.tiny import check_close, random_pixels, shaken
 from tests.training.small import (
@@ -103,6 +104,18 @@ def test_the_weights_of_the_settings_scale_their_losses() -> None:
         window_too = {"reconstruction", "perceptual"} & {loss}  # its squares and its LPIPS
         for name in set(weights) - ({"window"} if window_too else set()):
             check_close(after[name], (2 if name == loss else 1) * before[name])
+
+
+@pytest.mark.parametrize("augmented", [True, False])
+def test_faces_are_turned_and_degraded_unless_they_shall_not_be(augmented: bool) -> None:
+    task = make_task(replace(CONFIG, augmented=augmented))
+    seen: list[torch.Tensor] = []
+    task.module.encoder.backbone.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    batch = task.reader.read(2, 2, generator())
+    faces = to_device_pixels(small_faces(10))
+    as_they_are = [bool((face == faces).flatten(1).all(1).any()) for face in batch.pixels[2:]]
+    assert as_they_are == [not augmented] * 2
+    assert torch.equal(seen[0], batch.pixels) != augmented
 
 
 def test_a_step_follows_its_generator() -> None:

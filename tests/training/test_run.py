@@ -124,6 +124,16 @@ def test_both_trainings_end_in_checkpoints_that_load(runs: Path, faces: Path) ->
     assert torch.equal(weights, encoder.backbone.conv1.weight)
 
 
+@pytest.mark.parametrize("is_warm", [True, False])
+def test_a_backbone_starts_from_face_parsing_unless_it_shall_not(
+    tmp_path: Path, faces: Path, is_warm: bool
+) -> None:
+    config = replace(ENCODER, num_steps=1, learning_rate=0.0, ema_decay=0.0, warm_backbone=is_warm)
+    path = train_encoder([faces], tmp_path, config, dims=SMALL, say=lambda line: None)
+    stem = load_encoder(path).backbone.conv1.weight
+    assert bool((stem == torch.tensor(0.1).half().float()).all()) == is_warm
+
+
 def test_too_few_drawn_faces_are_refused(tmp_path: Path, faces: Path) -> None:
     few = replace(ENCODER, num_rendered=10)
     with pytest.raises(ConfigError, match=r"num_rendered is 10.* set num_rendered to 320 or more"):
