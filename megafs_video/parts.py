@@ -67,7 +67,9 @@ def load_transfer(path: Path) -> FaceTransfer:
     """FTM from our own checkpoint; WeightsError if the file does not hold one."""
     checkpoint = load_checkpoint(path, kind="transfer")
     transfer = FaceTransfer(_dims_of(checkpoint, path))
-    load_into(transfer, checkpoint.tensors, path)
+    # Files of before there was a gain have none.
+    gain = {} if transfer.gain is None else {"gain": transfer.gain}
+    load_into(transfer, gain | dict(checkpoint.tensors), path)
     return freeze(transfer)
 
 

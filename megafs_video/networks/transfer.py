@@ -93,13 +93,16 @@ class FaceTransfer(nn.Module):
     """FTM: L_s2t = σ(ω)·l̂_t + (1 - σ(ω))·l̂_s for every high code (Eq. 3).
 
     Codes are centred and scaled before the cells (the default generator's codes, unlike the
-    published model's, are not bounded by a tanh), and put back after. What a swap should keep of
-    the target's expression is given back to the codes at last (``Keeper``).
+    published model's, are not bounded by a tanh), and put back after. ``gain`` says how much
+    longer they are heard than HieRFE gives them: a likeness needs them longer than a
+    reconstruction. What a swap should keep of the target's expression is given back to the codes at
+    last (``Keeper``).
     """
 
     cells: Sequence[TransferCell]  # a ModuleList, which torch does not type by its members
     style_mean: Tensor  # [512]
     style_scale: Tensor  # [512]
+    gain: Tensor | None  # [H, 1]; the paper's has none
 
     def __init__(self, dims: Dims) -> None:
         super().__init__()
@@ -114,6 +117,8 @@ class FaceTransfer(nn.Module):
         self.keeper = Keeper(dims) if dims.num_kept else None
         self.register_buffer("style_mean", torch.zeros(dims.style_size))
         self.register_buffer("style_scale", torch.ones(dims.style_size))
+        is_ours = dims.family == "mobile"
+        self.register_buffer("gain", torch.ones(dims.num_high, 1) if is_ours else None)
         for cell in self.cells:  # a fresh cell passes its codes on almost untouched
             for gate in (cell.source_gate, cell.target_gate):
                 nn.init.constant_(gate.out.bias, 4.0)
@@ -129,8 +134,8 @@ class FaceTransfer(nn.Module):
 
     def mix(self, source: Tensor, target: Tensor) -> Tensor:
         """High codes of source [N or 1, H, 512] and target [N, H, 512] -> L_s2t [N, H, 512]."""
-        source = self._centre(source.expand_as(target))
-        target = wanted = self._centre(target)
+        source = self._centre(self.stretched(source).expand_as(target))
+        target = wanted = self._centre(self.stretched(target))
         for cell in self.cells:
             source, target = cell(source, target)
         weight = torch.sigmoid(self.balance)
@@ -138,6 +143,12 @@ class FaceTransfer(nn.Module):
         if self.keeper is not None:
             high = self.keeper(high, wanted)
         return high.transpose(0, 1) * self.style_scale + self.style_mean
+
+    def stretched(self, high: Tensor) -> Tensor:
+        """High codes [N, H, 512] of HieRFE as long as FTM hears them."""
+        if self.gain is None:
+            return high
+        return self.style_mean + self.gain * (high - self.style_mean)
 
     def _centre(self, codes: Tensor) -> Tensor:
         return ((codes - self.style_mean) / self.style_scale).transpose(0, 1)  # [H, N, 512]

@@ -79,7 +79,8 @@ def fit_keeper(
     drawing = mean_gradients(encoder, head, swapped[:NUM_MOVED], kinds, teachers)
     num_low, size = transfer.dims.num_low, transfer.dims.style_size
     drawing = drawing[:, num_low * size :]  # [P, H · 512]
-    apart = ((targets.styles - swapped.styles) / transfer.style_scale)[:, num_low:].flatten(1)
+    wanted = transfer.stretched(targets.styles[:, num_low:])
+    apart = ((wanted - swapped.styles[:, num_low:]) / transfer.style_scale).flatten(1)
     seen = apart @ drawing.T  # [N, P]: what that should draw, if all faces were the mean one
     # About 0, not about the mean: where no codes are apart, nothing is given back.
     spread = seen.square().mean(dim=0).sqrt().clamp(min=1e-6)

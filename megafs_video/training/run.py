@@ -46,7 +46,14 @@ from megafs_video.training.readouts import (
 )
 from megafs_video.training.rendered import RenderedFaces, render_faces, style_statistics
 from megafs_video.training.spans import prepare_spans
-from megafs_video.training.start import finished_encoder, grown, hears_spans, read_start, take_over
+from megafs_video.training.start import (
+    finished_encoder,
+    grown,
+    hears_spans,
+    read_start,
+    shorten,
+    take_over,
+)
 from megafs_video.training.teachers import Teachers
 from megafs_video.training.transfer import Swapper, TransferTask
 from megafs_video.values import UInt8Array
@@ -274,6 +281,8 @@ def train_transfer(
     if left["transfer"]:
         say(f"FTM starts from {encoder_checkpoint}: {take_over(transfer, left['transfer'])}")
     transfer.to(chosen_device)
+    if config.code_length != 1:
+        shorten(encoder, transfer, config.code_length)
     if transfer.keeper is not None and left["transfer"] and not transfer.keeper.steps.any():
         prepare_keeper(transfer, encoder, head, faces, teachers, output / "keeper.pt", say)
     swapper = Swapper(encoder, transfer, head).to(chosen_device)

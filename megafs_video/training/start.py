@@ -12,6 +12,7 @@ from torch.nn import functional
 from megafs_video.errors import ConfigError
 from megafs_video.networks.dims import Dims
 from megafs_video.networks.encoder import Encoder
+from megafs_video.networks.transfer import FaceTransfer
 from megafs_video.parts import load_encoder
 from megafs_video.training.loop import UNREADABLE
 from megafs_video.weights.checkpoint import load_checkpoint
@@ -71,6 +72,23 @@ def grown(encoder: Encoder, state: dict[str, Tensor]) -> dict[str, Tensor]:
         elif name in ("standardise.running_mean", "standardise.running_var") and name in state:
             grown_state[name] = torch.cat((state[name], own[len(state[name]) :]))
     return grown_state
+
+
+@torch.no_grad()
+def shorten(encoder: Encoder, transfer: FaceTransfer, length: float) -> None:
+    """Make the codes that are read from the middle map ``length`` times as long; FTM hears no less.
+
+    What teaches a likeness draws codes out, and exaggerates them in a reconstruction.
+    """
+    assert transfer.gain is not None
+    first, count = encoder.mappings[0].num_codes, encoder.mappings[1].num_codes
+    size, num_low = encoder.dims.style_size, encoder.dims.num_low
+    for weight in encoder.mappings[1].project.parameters():
+        weight.mul_(length)
+    if encoder.lead is not None:
+        for weight in encoder.lead.parameters():
+            weight[first * size : (first + count) * size].mul_(length)
+    transfer.gain[max(0, first - num_low) : first + count - num_low].div_(length)
 
 
 def taught(module: nn.Module, path: Path, teach: Callable[[], None]) -> None:

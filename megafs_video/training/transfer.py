@@ -100,7 +100,8 @@ class TransferTask:
             config=config,
         )
         scale, num_low = self.module.transfer.style_scale, self.module.transfer.dims.num_low
-        source_high, swapped_high = sources.styles[:, num_low:], swapped.styles[:, num_low:]
+        source_high = self.module.transfer.stretched(sources.styles[:, num_low:])
+        swapped_high = swapped.styles[:, num_low:]
         losses["norm"] = config.weight_norm * norm_loss(source_high, swapped_high, scale)
         if is_same.any():
             squares = head.squares(drawn[is_same], wanted[is_same], config.reconstruction_size)

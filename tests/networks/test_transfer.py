@@ -50,8 +50,9 @@ def high_code_by_the_paper(
     transfer: FaceTransfer, code: int, source: Tensor, target: Tensor
 ) -> Tensor:
     """A slow twin of one face transfer block, Eq. 1 to 3; source and target [512]."""
-    source = (source - transfer.style_mean) / transfer.style_scale
-    target = (target - transfer.style_mean) / transfer.style_scale
+    assert transfer.gain is not None
+    source = transfer.gain[code] * (source - transfer.style_mean) / transfer.style_scale
+    target = transfer.gain[code] * (target - transfer.style_mean) / transfer.style_scale
     for cell in transfer.cells:
         both = torch.cat((source, target))
         gated_source = torch.sigmoid(perceptron(cell.source_gate, code, both)) * source  # Eq. 1
@@ -118,9 +119,14 @@ def test_a_keeper_gives_back_what_its_kinds_read_of_the_target() -> None:
     plain = FaceTransfer(TINY)
     plain.load_state_dict({k: v for k, v in keeping.state_dict().items() if "keeper" not in k})
     source, target = random_latents(3), random_latents(3, seed=1)
-    without = swap(plain, source, target).styles[:, LOW:] / plain.style_scale
-    found = swap(keeping, source, target).styles[:, LOW:] / plain.style_scale
-    wanted = target.styles[:, LOW:] / plain.style_scale
+
+    def centred(high: Tensor) -> Tensor:
+        return (high - plain.style_mean) / plain.style_scale
+
+    without = centred(swap(plain, source, target).styles[:, LOW:])
+    found = centred(swap(keeping, source, target).styles[:, LOW:])
+    assert plain.gain is not None
+    wanted = plain.gain * centred(target.styles[:, LOW:])
     keeper = keeping.keeper
     assert keeper is not None
     moved = found - without
@@ -136,6 +142,14 @@ def test_a_file_of_before_there_was_a_keeper_has_none() -> None:
     said = replace(TINY, num_kept=0).to_json().replace(', "num_kept": 0', "")
     assert "num_kept" not in said
     assert FaceTransfer(Dims.from_json(said)).keeper is None
+
+
+def test_the_papers_ftm_hears_codes_as_they_are() -> None:
+    stages = {"backbone_widths": (4, 4, 8, 8, 8), "backbone_depths": (1, 1, 1, 1, 1)}
+    transfer = FaceTransfer(replace(TINY, family="paper", crop_size=256, **stages))
+    high = random_latents(2).styles[:, LOW:]
+    assert "gain" not in transfer.state_dict()
+    assert transfer.stretched(high) is high
 
 
 def test_replacing_codes_takes_the_high_ones_of_the_source() -> None:

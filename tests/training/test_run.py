@@ -105,8 +105,11 @@ def test_both_trainings_end_in_checkpoints_that_load(runs: Path, faces: Path) ->
     # An FTM that has learnt is told what to keep of the target; a fresh one is not.
     assert not (runs / "transfer" / "keeper.pt").exists()
     learnt = runs / "transfer" / "last.pt"
-    train_transfer([faces], runs / "kept", learnt, TRANSFER, dims=SMALL, say=said.append)
+    shorter = replace(TRANSFER, code_length=0.5)
+    kept = train_transfer([faces], runs / "kept", learnt, shorter, dims=SMALL, say=said.append)
     assert (runs / "kept" / "keeper.pt").is_file()
+    # It hears codes that were shortened as long as they were.
+    assert load_transfer(kept).gain.flatten().tolist() == [2.0] * 4 + [1.0] * 4
 
     # A run that goes on from a checkpoint starts with its weights, not with fresh ones.
     stopped = replace(ENCODER, num_steps=1, learning_rate=0.0, ema_decay=0.0)

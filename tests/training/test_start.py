@@ -1,0 +1,46 @@
+"""Where a training starts: codes that become shorter, and a swap that does not notice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from megafs_video.networks.encoder import Encoder
+from megafs_video.networks.transfer import FaceTransfer
+from megafs_video.training.start import shorten
+from tests.tiny import check_close, random_pixels, shaken
+from tests.training.small import SMALL
+
+LENGTH = 0.8
+DIMS = replace(SMALL, num_corrections=0, num_low=3, codes_per_map=(4, 3, 5))
+MIDDLE = slice(4, 7)
+
+
+@torch.no_grad()
+def codes_of(encoder: Encoder) -> Tensor:
+    """L [3, 12, 8] of noise."""
+    random = torch.Generator().manual_seed(0)
+    identity = torch.randn(3, DIMS.identity_size, generator=random)
+    landmarks = torch.randn(3, DIMS.num_landmarks, 2, generator=random)
+    styles: Tensor = encoder(random_pixels(3, DIMS.crop_size), identity, landmarks).styles
+    return styles
+
+
+@torch.no_grad()
+def test_codes_of_the_middle_map_become_shorter_and_swaps_stay_as_they_were() -> None:
+    torch.manual_seed(0)
+    encoder, transfer = shaken(Encoder(DIMS)), shaken(FaceTransfer(DIMS))
+    encoder.style_mean.copy_(transfer.style_mean)
+    encoder.style_scale.copy_(transfer.style_scale)
+    before = codes_of(encoder)
+    swapped = transfer.mix(before[:1, DIMS.num_low :], before[:, DIMS.num_low :])
+    shorten(encoder, transfer, LENGTH)
+    after = codes_of(encoder)
+    wanted = before - encoder.style_mean
+    wanted[:, MIDDLE] *= LENGTH
+    check_close(after - encoder.style_mean, wanted)
+    again = transfer.mix(after[:1, DIMS.num_low :], after[:, DIMS.num_low :])
+    # What FTM gives back to the target, too.
+    check_close(again, swapped)
