@@ -122,6 +122,11 @@ class TransferConfig(ReadingConfig):
     weight_expression: float = 20.0
     weight_norm: float = 0.05  # φ5
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.code_length == 0:
+            raise ValueError("code_length is 0.0, wanted more: such codes would draw one face")
+
 
 C = TypeVar("C", bound=LoopConfig)
 

@@ -88,7 +88,8 @@ def shorten(encoder: Encoder, transfer: FaceTransfer, length: float) -> None:
     if encoder.lead is not None:
         for weight in encoder.lead.parameters():
             weight[first * size : (first + count) * size].mul_(length)
-    transfer.gain[max(0, first - num_low) : first + count - num_low].div_(length)
+    # Low codes are the target's: FTM hears none of them.
+    transfer.gain[max(0, first - num_low) : max(0, first + count - num_low)].div_(length)
 
 
 def taught(module: nn.Module, path: Path, teach: Callable[[], None]) -> None:

@@ -56,6 +56,11 @@ def test_a_wrong_setting_is_refused_by_name(tmp_path: Path, text: str, said: str
     assert caught.value.exit_code == 50
 
 
+def test_codes_without_length_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"code_length is 0\.0, wanted more"):
+        read_config(write(tmp_path, "code_length = 0"), TransferConfig)
+
+
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_bytes(b"\xff\xfe")

@@ -28,6 +28,14 @@ def codes_of(encoder: Encoder) -> Tensor:
     return styles
 
 
+def test_low_codes_have_no_gain() -> None:
+    dims = replace(DIMS, num_low=8)  # all of the middle map's, and one more
+    encoder, transfer = Encoder(dims), FaceTransfer(dims)
+    shorten(encoder, transfer, LENGTH)
+    assert transfer.gain is not None
+    assert torch.equal(transfer.gain, torch.ones(4, 1))
+
+
 @torch.no_grad()
 def test_codes_of_the_middle_map_become_shorter_and_swaps_stay_as_they_were() -> None:
     torch.manual_seed(0)
