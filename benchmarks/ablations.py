@@ -76,6 +76,9 @@ ENCODERS = {
     "no correction": Variation(dims={"num_corrections": 0}),
     "half of the steps codes first": Variation({"picture_from_step": 0.5}),
     "known codes count for nothing": Variation({"weight_code": 0.0}),
+    "drawn faces only": Variation({"picture_from_step": 1.0}),
+    "no drawn face of mixed codes": Variation({"mixed_share": 0.0}),
+    "the generator's own C": Variation({"weight_constant": 10.0}),  # W+
     "nothing degraded or turned": Variation({"augmented": False}),
     "no identity loss": Variation({"weight_identity": 0.0}),
     "squares at full size": Variation({"reconstruction_size": 128}),
@@ -87,6 +90,7 @@ TRANSFERS = {
     "no norm loss": Variation({"weight_norm": 0.0}),
     "norm loss times 50": Variation({"weight_norm": 1.0}),
     "half of the identity loss": Variation({"weight_identity": 8.0}),
+    "identity loss by SFace": Variation({"identity_network": "sface"}),
 }
 VARIATIONS = {"encoder": ENCODERS, "transfer": TRANSFERS}
 
@@ -169,8 +173,8 @@ def train_one_encoder(variation: Variation, folder: Path, chosen: argparse.Names
         sheet_every=chosen.steps,
     )
     settings = dict(variation.settings)
-    if "picture_from_step" in settings:  # a share of the steps
-        settings["picture_from_step"] = chosen.steps // 2
+    if isinstance(share := settings.get("picture_from_step"), float):
+        settings["picture_from_step"] = int(share * chosen.steps)
     dims = replace(Dims(num_spans=0), **dict(variation.dims))
     train_encoder(chosen.faces, folder, replace(config, **settings), dims=dims)
 

@@ -17,6 +17,7 @@ from megafs_video.networks.frozen import (
     FrozenNetwork,
     Landmarks106,
     Mesh478,
+    SFace,
     Step,
     freeze,
 )
@@ -163,6 +164,11 @@ def build_frozen(path: Path) -> FrozenNetwork:
 def build_arcface(path: Path) -> ArcFace:
     """ArcFace MobileFaceNet on FFHQ-aligned crops."""
     return ArcFace(build_frozen(path))
+
+
+def build_sface(path: Path) -> SFace:
+    """SFace on FFHQ-aligned crops, differentiable."""
+    return SFace(build_frozen(path))
 
 
 def build_landmarks(path: Path) -> Landmarks106:

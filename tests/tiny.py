@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from megafs_video.networks.dims import TINY, Dims
-from megafs_video.networks.frozen import ArcFace, Landmarks106, Mesh478, freeze
+from megafs_video.networks.frozen import ArcFace, Landmarks106, Mesh478, SFace, freeze
 from megafs_video.networks.perceptual import Lpips
 from megafs_video.values import Latents
 
@@ -61,6 +61,13 @@ def tiny_arcface(size: int = 6) -> ArcFace:
     torch.manual_seed(0)
     pooled = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, size))
     return freeze(ArcFace(pooled))
+
+
+def tiny_sface() -> SFace:
+    """Another face recognition, with embeddings of another length."""
+    torch.manual_seed(4)
+    pooled = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 5))
+    return freeze(SFace(pooled))
 
 
 def tiny_landmarks() -> Landmarks106:

@@ -78,6 +78,7 @@ OPERATORS: Mapping[str, Callable[[Mapping[str, Any]], Operation]] = {
     "Add": lambda _: torch.add,
     "BatchNormalization": _normalisation,
     "Conv": _convolution,
+    "Dropout": lambda _: lambda x, ratio=None: x,  # nothing is left out of a frozen network
     "Flatten": lambda _: lambda x: x.flatten(1),
     "Gemm": _matrix_product,
     "MaxPool": _maximum,
@@ -208,6 +209,14 @@ class ArcFace(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """pixels [N, 3, S, S] in [-1, 1] -> unit vectors [N, 512]."""
         return functional.normalize(self.network(self.window(pixels)), dim=1)
+
+
+class SFace(ArcFace):
+    """SFace of the same window, whose levels it reads from 0 to 255; [N, 3, S, S] -> [N, 128]."""
+
+    def window(self, pixels: Tensor) -> Tensor:
+        """The 112 px window in levels: [N, 3, S, S] -> [N, 3, 112, 112]."""
+        return super().window(pixels) * 127.5 + 127.5
 
 
 class Landmarks106(nn.Module):

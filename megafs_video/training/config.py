@@ -25,6 +25,7 @@ AT_LEAST_ONE = {
 }
 # Those that divide the pictures of the head, and their windows.
 RECONSTRUCTION_SIZES = (4, 8, 16, 32, 64, 128)
+IDENTITY_NETWORKS = ("arcface-mbf", "sface")
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class LoopConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, bool):
+            if isinstance(value, bool | str):
                 continue
             least = 1 if field.name in AT_LEAST_ONE else 0
             if not (math.isfinite(value) and value >= least):
@@ -63,6 +64,7 @@ class PictureConfig(LoopConfig):
     # never lies where the photograph's does, squares leave nothing; it is up to LPIPS
     weight_perceptual: float = 1.0  # λ2, φ2
     weight_identity: float = 1.0  # λ3, φ3
+    identity_network: str = "arcface-mbf"  # that this loss asks; what it asks must not judge
     weight_landmark: float = 100.0  # λ4, φ4, for points in [-1, 1]
     weight_expression: float = 10.0  # between 106 landmarks
     weight_mesh: float = 10.0  # between MediaPipe's, which know lids and lips better
@@ -75,6 +77,9 @@ class PictureConfig(LoopConfig):
         if self.reconstruction_size not in RECONSTRUCTION_SIZES:
             sizes = ", ".join(map(str, RECONSTRUCTION_SIZES))
             raise ValueError(f"reconstruction_size is {self.reconstruction_size}, wanted {sizes}")
+        if self.identity_network not in IDENTITY_NETWORKS:
+            names = " or ".join(IDENTITY_NETWORKS)
+            raise ValueError(f"identity_network is {self.identity_network!r}, wanted {names}")
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,13 @@ class ReadingConfig(PictureConfig):
     corrector_only: bool = False  # nothing else learns, from sketches alone: ten times as fast
     weight_code: float = 1.0
     weight_constant: float = 0.02
+    mixed_share: float = 0.5  # of the generated faces, whose later codes are another face's
     augmented: bool = True  # photographs are turned and relit, all faces degraded as in video
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mixed_share > 1:
+            raise ValueError(f"mixed_share is {self.mixed_share}, wanted a share from 0 to 1")
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class Batch:
     """K rendered faces whose codes are known, then N photographs, as HieRFE read them."""
 
     pixels: Tensor  # [K + N, 3, S, S], before they were degraded
-    identity: Tensor  # [K + N, 512]
+    likeness: Tensor  # [K + N, D], unit vectors: what the identity loss wants
     points: Tensor  # [K + N, 106, 2]
     guesses: list[Latents]  # of K + N faces, before and after each correction
     known: Tensor  # [K, num_styles, 512]
@@ -97,13 +97,14 @@ class Reader:
         pixels, known = self.pick(num_known, num_photographs, random)
         with torch.no_grad():
             identity, points = self.teachers.arcface(pixels), self.teachers.landmarks(pixels)
+            likeness = self.teachers.likeness(pixels, identity)
         seen = degrade(pixels, random) if self.is_augmented else pixels
         encoder = self.encoder
         cues = encoder.cues(identity, encoder.points(pixels, points))
         reading = encoder.read(seen)
         styles = encoder.styles(reading.pooled, cues)
         guesses = encoder.correct(seen, reading, styles, cues, self.teachers.generator)
-        return Batch(pixels, identity, points, guesses, known)
+        return Batch(pixels, likeness, points, guesses, known)
 
     def corrector_losses(
         self, num_known: int, num_photographs: int, random: torch.Generator
@@ -220,7 +221,7 @@ class EncoderTask:
         return self.reader.losses(batch, config) | self.picture_losses(
             batch.guesses[-1][chosen],
             batch.pixels[chosen],
-            batch.identity[chosen],
+            batch.likeness[chosen],
             batch.points[chosen],
             random,
         )

@@ -50,16 +50,21 @@ class RenderedFaces:
 
 @torch.inference_mode()
 def sample_styles(
-    mapper: StyleMapper, count: int, num_styles: int, style_mean: Tensor, random: torch.Generator
+    mapper: StyleMapper,
+    count: int,
+    num_styles: int,
+    style_mean: Tensor,
+    random: torch.Generator,
+    mixed_share: float = 0.5,
 ) -> Tensor:
-    """Codes of ``count`` faces, [N, L, 512]: varied truncation, half of them style-mixed."""
+    """Codes of ``count`` faces, [N, L, 512]: varied truncation, a share of them style-mixed."""
     style_size = style_mean.shape[-1]
     codes: Tensor = mapper(torch.randn(2 * count, style_size, generator=random))
     truncation = 0.5 + 0.5 * torch.rand(2 * count, 1, generator=random)
     codes = style_mean + truncation * (codes - style_mean)
     styles = codes[:count, None].repeat(1, num_styles, 1)
     crossover = torch.randint(1, num_styles, (count,), generator=random)
-    is_mixed = torch.rand(count, generator=random) < 0.5
+    is_mixed = torch.rand(count, generator=random) < mixed_share
     for index in is_mixed.nonzero().flatten().tolist():
         styles[index, crossover[index] :] = codes[count + index]
     return styles
@@ -75,7 +80,13 @@ def style_statistics(mapper: StyleMapper, style_size: int, seed: int = 0) -> tup
 
 @torch.inference_mode()
 def render_faces(
-    folder: Path, generator: Generator, mapper: StyleMapper, *, count: int, seed: int
+    folder: Path,
+    generator: Generator,
+    mapper: StyleMapper,
+    *,
+    count: int,
+    seed: int,
+    mixed_share: float = 0.5,
 ) -> RenderedFaces:
     """Draw ``count`` faces at the size of the encoder's crop.
 
@@ -86,12 +97,13 @@ def render_faces(
     mean, _ = style_statistics(mapper, generator.dims.style_size)
     shards = []
     for start in range(0, count, SHARD_SIZE):
-        path = folder / f"seed{seed}-{start:06d}.npz"
+        path = folder / f"seed{seed}-mixed{mixed_share:g}-{start:06d}.npz"
         wanted = min(SHARD_SIZE, count - start)
         shard = _read_shard(path, generator.dims) if path.exists() else None
         if shard is None or len(shard.pixels) < wanted:
             random = torch.Generator().manual_seed(seed * 1_000_003 + start)
-            styles = sample_styles(mapper, wanted, generator.dims.num_styles, mean, random)
+            num_styles = generator.dims.num_styles
+            styles = sample_styles(mapper, wanted, num_styles, mean, random, mixed_share)
             shard = RenderedFaces(_draw(generator, styles), styles.half())
             _write_shard(path, shard)
         shards.append((shard.pixels[:wanted], shard.styles[:wanted]))

@@ -24,6 +24,7 @@ from megafs_video.parts import (
     build_landmarks,
     build_lpips,
     build_mesh478,
+    build_sface,
     build_style_mapper,
     read_backbone_state,
 )
@@ -75,10 +76,17 @@ NUM_VALIDATION = 16  # faces of the sheets
 
 
 def load_teachers(
-    dims: Dims, *, offline: bool = False, say: Callable[[str], None] = print
+    dims: Dims,
+    *,
+    identity_network: str = "arcface-mbf",
+    offline: bool = False,
+    say: Callable[[str], None] = print,
 ) -> Teachers:
-    """Fetch what is missing, after saying so, and build every frozen network."""
-    paths = ensure(NAMES, offline=offline, announce=say)
+    """Fetch what is missing, after saying so, and build every frozen network.
+
+    identity_network: that the identity loss asks, one of ``config.IDENTITY_NETWORKS``.
+    """
+    paths = ensure((*NAMES, identity_network), offline=offline, announce=say)
     return Teachers(
         build_generator(paths["generator-synthesis-xml"], paths["generator-synthesis-bin"], dims),
         build_style_mapper(paths["generator-mapping-xml"], paths["generator-mapping-bin"], dims),
@@ -86,6 +94,7 @@ def load_teachers(
         build_landmarks(paths["landmarks-106"]),
         build_mesh478(paths["face-mesh"]),
         build_lpips(paths["lpips-alex"]),
+        build_sface(paths["sface"]) if identity_network == "sface" else None,
     )
 
 
@@ -117,6 +126,7 @@ def prepare_rendered(
         teachers.mapper,
         count=config.num_rendered,
         seed=config.seed + 1,
+        mixed_share=config.mixed_share,
     )
 
 
@@ -176,7 +186,9 @@ def train_encoder(
     if start is None and config.warm_backbone:
         ensure(["parser"], offline=offline, announce=say)
     dims = dims or Dims()
-    teachers = load_teachers(dims, offline=offline, say=say).to(chosen_device)
+    teachers = load_teachers(
+        dims, identity_network=config.identity_network, offline=offline, say=say
+    ).to(chosen_device)
     rendered = prepare_rendered(output, teachers, config, say)
     say(f"reading {len(paths)} faces")
     faces, validation = read_faces(paths, dims.crop_size), read_faces(held_out, dims.crop_size)
@@ -259,7 +271,9 @@ def train_transfer(
     encoder, left = finished_encoder(encoder_checkpoint, dims or Dims())
     encoder.to(chosen_device)
     dims = encoder.dims
-    teachers = load_teachers(dims, offline=offline, say=say).to(chosen_device)
+    teachers = load_teachers(
+        dims, identity_network=config.identity_network, offline=offline, say=say
+    ).to(chosen_device)
     rendered = prepare_rendered(output, teachers, config, say)
     say(f"reading {len(paths)} faces")
     faces, validation = read_faces(paths, dims.crop_size), read_faces(held_out, dims.crop_size)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from megafs_video.networks.frozen import ArcFace, Landmarks106, Mesh478
+from megafs_video.networks.frozen import ArcFace, Landmarks106, Mesh478, SFace
 from megafs_video.networks.generator import Generator, StyleMapper
 from megafs_video.networks.perceptual import Lpips
 from megafs_video.training.config import PictureConfig
@@ -29,6 +29,7 @@ class Teachers:
     landmarks: Landmarks106
     mesh: Mesh478
     lpips: Lpips
+    sface: SFace | None = None  # if the identity loss asks it instead of ArcFace
 
     def to(self, device: torch.device) -> Teachers:
         """The same networks on a device; the mapper, which works only at the start, stays."""
@@ -39,7 +40,12 @@ class Teachers:
             self.landmarks.to(device),
             self.mesh.to(device),
             self.lpips.to(device),
+            None if self.sface is None else self.sface.to(device),
         )
+
+    def likeness(self, pixels: Tensor, identity: Tensor) -> Tensor:
+        """What the identity loss compares: SFace's, or else the ``identity`` that ArcFace found."""
+        return identity if self.sface is None else self.sface(pixels)
 
     def losses(
         self,
@@ -53,14 +59,14 @@ class Teachers:
         """Eq. 5 to 7 or 10 to 12, and ours for expressions, weighted, of pictures [N, 3, S, S].
 
         drawn should look like ``wanted`` and have its mesh, be the person of ``embeddings``
-        [N, 512], and have its landmarks at ``points`` [N, 106, 2].
+        [N, D] (as ``likeness``), and have its landmarks at ``points`` [N, 106, 2].
         """
         losses: dict[str, Tensor] = {}
         if config.weight_perceptual:
             distances = self.lpips(drawn, wanted)
             losses["perceptual"] = config.weight_perceptual * perceptual_loss(distances)
         if config.weight_identity:
-            found = self.arcface(drawn)
+            found = (self.sface or self.arcface)(drawn)
             losses["identity"] = config.weight_identity * identity_loss(found, embeddings)
         if config.weight_landmark or config.weight_expression:
             places, spans = self.landmarks(drawn), self.landmarks.SPANS

@@ -95,7 +95,7 @@ class TransferTask:
         losses = self.reader.losses(batch, config) | self.teachers.losses(
             drawn,
             wanted,
-            embeddings=batch.identity[chosen][source],
+            embeddings=batch.likeness[chosen][source],
             points=batch.points[chosen],
             config=config,
         )

@@ -20,6 +20,7 @@ from megafs_video.networks.frozen import (
     FrozenNetwork,
     Landmarks106,
     Mesh478,
+    SFace,
     Step,
     freeze,
 )
@@ -76,7 +77,8 @@ def every_operator(tmp_path: Path) -> Path:
         helper.make_node("Add", ["uneven", "even"], ["sum"]),
         helper.make_node("Conv", ["sum", "uneven.weight"], ["half"], **CONV, group=6),
         helper.make_node("MaxPool", ["half"], ["pooled"], kernel_shape=[2, 1]),
-        helper.make_node("Flatten", ["pooled"], ["flat"]),
+        helper.make_node("Dropout", ["pooled"], ["all"]),
+        helper.make_node("Flatten", ["all"], ["flat"]),
         helper.make_node("Gemm", ["flat", "fc.weight", "fc.bias"], ["fc"], transB=1),
         helper.make_node("Gemm", ["fc", "last.weight", "last.bias"], ["last"]),
     ]
@@ -210,6 +212,15 @@ def test_arcface_reads_its_window_of_the_crop_and_returns_unit_vectors() -> None
     # A pixel of the crop is 2/255; the window starts at a whole pixel.
     assert recorder.window[0, 0].mean() == pytest.approx(middle_x, abs=0.01)
     assert recorder.window[0, 1].mean() == pytest.approx(middle_y, abs=0.01)
+    assert embeddings.norm(dim=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_sface_reads_the_same_window_in_levels() -> None:
+    recorder, arcface = Recorder(), Recorder()
+    embeddings = SFace(recorder)(ramp(256))
+    ArcFace(arcface)(ramp(256))
+    torch.testing.assert_close(recorder.window, (arcface.window + 1) * 127.5, atol=1e-4, rtol=0)
+    assert recorder.window.max() > 200
     assert embeddings.norm(dim=1) == pytest.approx(1, abs=1e-5)
 
 

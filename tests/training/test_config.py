@@ -61,6 +61,17 @@ def test_codes_without_length_are_refused(tmp_path: Path) -> None:
         read_config(write(tmp_path, "code_length = 0"), TransferConfig)
 
 
+def test_a_share_is_at_most_all(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"mixed_share is 1\.5, wanted a share from 0 to 1"):
+        read_config(write(tmp_path, "mixed_share = 1.5"), EncoderConfig)
+
+
+def test_an_identity_loss_by_an_unknown_network_is_refused(tmp_path: Path) -> None:
+    said = r"identity_network is 'edgeface', wanted arcface-mbf or sface"
+    with pytest.raises(ConfigError, match=said):
+        read_config(write(tmp_path, "identity_network = 'edgeface'"), TransferConfig)
+
+
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_bytes(b"\xff\xfe")

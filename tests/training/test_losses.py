@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from megafs_video.training.losses import (
     perceptual_loss,
     reconstruction_loss,
 )
-from tests.tiny import random_pixels
+from tests.tiny import random_pixels, tiny_arcface, tiny_sface
 from tests.training.small import small_teachers
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -110,6 +111,21 @@ def test_expression_compares_offsets_of_points_and_not_their_places() -> None:
     opened = wanted.clone()
     opened[0, 1, 1] = 0.6  # both spans end here: each is off by 0.1
     assert expression_loss(opened, wanted, [(0, 1), (1, 2)]).item() == pytest.approx(0.1)
+
+
+def test_the_identity_loss_asks_sface_if_there_is_one() -> None:
+    config = TransferConfig(weight_identity=2.0)
+    wanted, drawn = random_pixels(2, 64), random_pixels(2, 64, seed=1)
+    arcface, sface = tiny_arcface(), tiny_sface()
+    for teachers, asked in (
+        (small_teachers(), arcface),
+        (replace(small_teachers(), sface=sface), sface),
+    ):
+        likeness = teachers.likeness(wanted, arcface(wanted))
+        assert torch.equal(likeness, asked(wanted))
+        points = teachers.landmarks(wanted)
+        losses = teachers.losses(drawn, wanted, embeddings=likeness, points=points, config=config)
+        assert torch.equal(losses["identity"], 2 * identity_loss(asked(drawn), likeness))
 
 
 def test_mesh_and_gaze_are_those_of_the_picture_which_is_wanted() -> None:

@@ -68,13 +68,14 @@ def test_a_stopped_run_goes_on_with_the_shards_it_has(
 ) -> None:
     whole = render_faces(tmp_path, generator, mapper, count=8, seed=1)
     before = contents(tmp_path)
-    assert list(before) == ["seed1-000000.npz", "seed1-000003.npz", "seed1-000006.npz"]
-    (tmp_path / "seed1-000003.npz").unlink()
-    kept = (tmp_path / "seed1-000000.npz").stat().st_mtime_ns
+    shards = [tmp_path / f"seed1-mixed0.5-{first:06d}.npz" for first in (0, 3, 6)]
+    assert list(before) == [shard.name for shard in shards]
+    shards[1].unlink()
+    kept = shards[0].stat().st_mtime_ns
     again = render_faces(tmp_path, generator, mapper, count=8, seed=1)
     np.testing.assert_array_equal(again.pixels, whole.pixels)
     assert torch.equal(again.styles, whole.styles)
-    assert (tmp_path / "seed1-000000.npz").stat().st_mtime_ns == kept
+    assert shards[0].stat().st_mtime_ns == kept
 
 
 def test_another_seed_draws_other_faces(
@@ -116,12 +117,12 @@ def shard(**changed: object) -> dict[str, object]:
 def test_a_damaged_shard_is_refused_by_name(
     tmp_path: Path, generator: Generator, mapper: StyleMapper, content: bytes | dict[str, object]
 ) -> None:
-    path = tmp_path / "seed1-000000.npz"
+    path = tmp_path / "seed1-mixed0.5-000000.npz"
     if isinstance(content, bytes):
         path.write_bytes(content)
     else:
         np.savez(path, **content)  # type: ignore[arg-type]  # arrays, by their names
-    with pytest.raises(ConfigError, match=r"seed1-000000\.npz is damaged .* delete it"):
+    with pytest.raises(ConfigError, match=r"seed1-mixed0\.5-000000\.npz is damaged .* delete it"):
         render_faces(tmp_path, generator, mapper, count=3, seed=1)
 
 
@@ -133,6 +134,20 @@ def test_some_codes_are_of_one_face_and_some_of_two() -> None:
     kinds = [len(torch.unique(face, dim=0)) for face in styles]
     assert set(kinds) == {1, 2}
     assert 15 <= kinds.count(2) <= 45  # a fair coin, 60 times: four deviations
+
+
+@pytest.mark.parametrize(("mixed_share", "num_codes"), [(0.0, 1), (1.0, 2)])
+def test_none_or_all_can_be_mixed(
+    tmp_path: Path,
+    generator: Generator,
+    mapper: StyleMapper,
+    mixed_share: float,
+    num_codes: int,
+) -> None:
+    settings = {"count": 4, "seed": 1}
+    render_faces(tmp_path, generator, mapper, **settings)
+    faces = render_faces(tmp_path, generator, mapper, **settings, mixed_share=mixed_share)
+    assert {len(torch.unique(face, dim=0)) for face in faces.styles} == {num_codes}
 
 
 def test_truncation_keeps_codes_nearer_to_the_mean_than_samples_are() -> None:

@@ -13,7 +13,7 @@ from megafs_video.training.config import TransferConfig
 from megafs_video.training.encoder import CORRECTOR_RATE
 from megafs_video.training.head import READOUT_RATE
 from megafs_video.training.transfer import Swapper, TransferTask, another, choose
-from tests.tiny import check_close, random_latents, shaken
+from tests.tiny import check_close, random_latents, shaken, tiny_sface
 from tests.training.small import SMALL, small_faces, small_head, small_rendered, small_teachers
 
 CONFIG = TransferConfig(batch=4, same_share=0.5)
@@ -138,3 +138,12 @@ def test_the_corrector_can_learn_beside_a_finished_ftm() -> None:
     assert set(task.step(0, generator())) == {"sketch"}
     (group,) = task.groups()
     assert not {id(w) for w in group.weights} & {id(w) for w in task.module.transfer.parameters()}
+
+
+def test_a_step_can_ask_sface_for_the_identity() -> None:
+    task = make_task()
+    asked = task.step(0, generator())["identity"]
+    task.teachers = task.reader.teachers = replace(task.teachers, sface=tiny_sface())
+    other = task.step(0, generator())["identity"]
+    assert other.isfinite()
+    assert not torch.equal(other, asked)
