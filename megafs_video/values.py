@@ -225,14 +225,16 @@ class SwappedCrop:
 
     track_id: int
     pixels: UInt8Array  # [R, R, 3]
-    mask: FloatArray  # [S, S] float32 in [0, 1], S being the size of the aligned crop
+    target: UInt8Array  # [S, S, 3], the aligned crop of the face that it replaces
+    mask: FloatArray  # [S, S] float32 in [0, 1]
     frame_to_crop: FloatArray  # [2, 3], pixels of the frame -> pixels of the aligned crop (S)
     source_index: int = 0  # which of the sources it was given
     opacity: float = 1.0  # how much of it is seen, 0 to 1
 
     def __post_init__(self) -> None:
         check_pixels("SwappedCrop.pixels", self.pixels)
-        check_shape("SwappedCrop.mask", self.mask, (None, None))
+        check_pixels("SwappedCrop.target", self.target)
+        check_shape("SwappedCrop.mask", self.mask, self.target.shape[:2])
         check_shape("SwappedCrop.frame_to_crop", self.frame_to_crop, (2, 3))
 
 

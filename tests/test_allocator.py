@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 
 import pytest
 
-from megafs_video.allocator import give_back_freed_memory, keep_freed_memory
+from megafs_video.allocator import (
+    give_back_freed_memory,
+    keep_freed_memory,
+    old_objects_left_alone,
+)
 
 
 class NoMallopt:
@@ -70,7 +75,11 @@ def test_a_thread_reuses_its_large_buffers() -> None:
 LEAVE_HOLES = """
 import numpy as np
 from pathlib import Path
-from megafs_video.allocator import give_back_freed_memory, keep_freed_memory
+from megafs_video.allocator import (
+    give_back_freed_memory,
+    keep_freed_memory,
+    old_objects_left_alone,
+)
 
 def resident_bytes():
     return 4096 * int(Path("/proc/self/statm").read_text().split()[1])
@@ -92,3 +101,16 @@ def test_holes_in_the_heap_can_be_given_back() -> None:
         [sys.executable, "-c", LEAVE_HOLES], capture_output=True, text=True, check=True
     )
     assert int(done.stdout) > 250_000_000
+
+
+def test_old_objects_are_left_alone_and_new_ones_are_collected() -> None:
+    with pytest.raises(ValueError, match="on the way"), old_objects_left_alone():
+        num_left = gc.get_freeze_count()
+        assert num_left > 1000
+        new: list[object] = []
+        new.append(new)
+        del new
+        assert gc.collect() >= 1
+        assert gc.get_freeze_count() == num_left
+        raise ValueError("on the way")
+    assert gc.get_freeze_count() == 0

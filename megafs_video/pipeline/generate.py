@@ -46,6 +46,7 @@ class Generate:
             SwappedCrop(
                 face.track_id,
                 picture,
+                face.crop.pixels,
                 self.mask(face.crop),
                 face.crop.frame_to_crop,
                 face.crop.source_index,

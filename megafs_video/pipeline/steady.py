@@ -9,7 +9,7 @@ from math import ceil, exp
 import numpy as np
 
 from megafs_video.faces.libraries import opencv
-from megafs_video.geometry.flow import grid_xy, occluded, quick_flow
+from megafs_video.geometry.flow import grid_xy, quick_flow, unexplained
 from megafs_video.geometry.similarity import compose, invert, resize, scale_of
 from megafs_video.geometry.warps import grey_warp
 from megafs_video.pipeline.profile import Profile
@@ -20,7 +20,7 @@ from megafs_video.values import FloatArray, FrameFaces, SwappedCrop, UInt8Array
 _TREMOR_LEVELS = 30.0
 # Side of the view in which flow and differences are looked at, pixels, and how far it reaches
 # beyond what the mask shows, as a part of that: a face moves from frame to frame.
-_VIEW_SIZE = 128
+_VIEW_SIZE = 112
 _VIEW_MARGIN = 0.06
 # A track that is away for longer begins anew.
 _MAX_AWAY_SECONDS = 0.5
@@ -41,7 +41,7 @@ class Steady:
     """Stage that calms skin and hair: the generated picture is averaged along the target's flow.
 
     A recursive mean of the first order, whose memory is the profile's ``texture_seconds``. It
-    has no lag, since what it remembers moves along. Where the flow there and back disagrees, or
+    has no lag, since what it remembers moves along. Where the flow does not explain the target, or
     the two pictures differ by much (a mouth that opens, a blink), the new picture counts alone.
     Without a profile every item passes through untouched.
     """
@@ -72,12 +72,13 @@ class Steady:
                     faces.append(face)
                     continue
                 picture = face.pixels[place].astype(np.float32)  # [R, R, 3]
-                frame_to_view = _frame_to_view(face, place)
+                crop_to_view = _crop_to_view(face, place)
+                frame_to_view = compose(face.frame_to_crop, crop_to_view)
                 if face.track_id in tracks:
                     last = tracks[face.track_id]
                     memory = exp((last.seconds - seconds) / self.profile.texture_seconds)
-                    picture = _averaged(last, item.frame.pixels, frame_to_view, picture, memory)
-                view = grey_warp(item.frame.pixels, frame_to_view, _VIEW_SIZE)
+                    picture = _averaged(last, face, frame_to_view, picture, memory)
+                view = grey_warp(face.target, crop_to_view, _VIEW_SIZE)
                 tracks[face.track_id] = _Last(seconds, view, frame_to_view, picture)
                 pixels = face.pixels.copy()
                 pixels[place] = np.rint(picture)
@@ -127,17 +128,17 @@ def _seen_square(face: SwappedCrop) -> tuple[slice, slice] | None:
     return slice(top, top + side), slice(left, left + side)
 
 
-def _frame_to_view(face: SwappedCrop, place: tuple[slice, slice]) -> FloatArray:
-    """Pixels of the frame to pixels of the view, which shows that part of the picture."""
+def _crop_to_view(face: SwappedCrop, place: tuple[slice, slice]) -> FloatArray:
+    """Pixels of the aligned crop to pixels of the view, which shows that part of the picture."""
     rows, columns = place
-    frame_to_picture = compose(face.frame_to_crop, resize(len(face.mask), len(face.pixels)))
     to_part = np.array([[1.0, 0.0, -columns.start], [0.0, 1.0, -rows.start]])
-    return compose(compose(frame_to_picture, to_part), resize(rows.stop - rows.start, _VIEW_SIZE))
+    crop_to_part = compose(resize(len(face.target), len(face.pixels)), to_part)
+    return compose(crop_to_part, resize(rows.stop - rows.start, _VIEW_SIZE))
 
 
 def _averaged(
     last: _Last,
-    frame_pixels: UInt8Array,
+    face: SwappedCrop,
     frame_to_view: FloatArray,
     picture: FloatArray,
     memory: float,
@@ -147,9 +148,10 @@ def _averaged(
     ``memory`` is the share of the last one, 0 to 1, where both agree.
     """
     cv2 = opencv()
-    after = grey_warp(frame_pixels, last.frame_to_view, _VIEW_SIZE)  # where the last view was
+    crop_to_last = compose(invert(face.frame_to_crop), last.frame_to_view)
+    after = grey_warp(face.target, crop_to_last, _VIEW_SIZE)  # where the last view was
     back = quick_flow(after, last.view)  # [V, V, 2]
-    hidden = occluded(back, quick_flow(last.view, after))
+    hidden = unexplained(after, last.view, back)
     # Each point of the new view, where it lies in the last one, and where the flow has it from.
     view_to_last = compose(invert(frame_to_view), last.frame_to_view)
     here = cv2.transform(grid_xy(_VIEW_SIZE, _VIEW_SIZE), view_to_last)  # [V, V, 2]

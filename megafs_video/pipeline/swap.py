@@ -11,7 +11,11 @@ from typing import BinaryIO
 
 import torch
 
-from megafs_video.allocator import give_back_freed_memory, keep_freed_memory
+from megafs_video.allocator import (
+    give_back_freed_memory,
+    keep_freed_memory,
+    old_objects_left_alone,
+)
 from megafs_video.errors import TargetFaceError, TimeRangeError
 from megafs_video.pipeline.build import build_stages
 from megafs_video.pipeline.contract import FaceModel
@@ -119,6 +123,7 @@ def swap_video(
         elif isinstance(output, Path) and options.resume is False:
             forget(output)
         preparation_seconds = perf_counter() - started
+        opened.enter_context(old_objects_left_alone())
         return _swap(cast, info, output, options, work, preparation_seconds, progress)
 
 

@@ -11,6 +11,7 @@ from megafs_video.geometry.flow import (
     occluded,
     quick_flow,
     stepped,
+    unexplained,
 )
 from megafs_video.geometry.similarity import transform_points
 from megafs_video.geometry.squares import Square
@@ -39,6 +40,18 @@ def test_where_the_flow_back_does_not_undo_it_a_pixel_is_occluded() -> None:
     back[:, 15:] = 5.0
     found = occluded(there, back)
     assert found[:, 14:].all() and not found[:, :12].any()
+
+
+def test_what_the_flow_brings_along_and_does_not_look_alike_is_unexplained() -> None:
+    before, after = texture()[..., 1], moved(texture(), 3, -2)[..., 1].copy()
+    steps = np.full((HEIGHT, WIDTH, 2), (3.0, -2.0), np.float32)
+    assert not unexplained(before, after, steps)[INNER].any()
+    after[40:60, 40:70] = 255 - after[40:60, 40:70]  # a hand, say
+    found = unexplained(before, after, steps)
+    assert found[45:59, 40:64].mean() > 0.8
+    assert not found[INNER][:18].any()
+    brighter = np.minimum(before, 200) + np.uint8(10)
+    assert not unexplained(brighter, np.minimum(before, 200), np.zeros_like(steps)).any()
 
 
 def test_a_step_is_taken_in_the_picture() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -18,7 +19,6 @@ from tests.pipeline.fakes import (
     TIME_BASE,
     frame_to_crop,
     make_frame,
-    make_mask,
     make_swapped,
 )
 
@@ -114,7 +114,7 @@ def test_the_picture_lands_where_it_belongs(size: int, side: float) -> None:
     frame = Frame(
         np.clip(np.stack(shown, -1), 0, 255).round().astype(np.uint8), 0, make_frame().time_base
     )
-    after = blended(frame, SwappedCrop(0, ramp_picture(size), make_mask(), place))
+    after = blended(frame, replace(make_swapped(), pixels=ramp_picture(size), frame_to_crop=place))
     error = np.abs(after.astype(int) - frame.pixels)
     # A ramp of 120 levels over 30 pixels has 4 levels a pixel: less than half a pixel off.
     assert error.max() <= max(2, 60 / side)
@@ -182,5 +182,5 @@ def test_a_face_beyond_the_border_changes_nothing() -> None:
 
 def test_an_empty_mask_changes_nothing() -> None:
     frame, swapped = make_frame(), make_swapped()
-    empty = SwappedCrop(0, swapped.pixels, np.zeros_like(swapped.mask), swapped.frame_to_crop)
+    empty = replace(swapped, mask=np.zeros_like(swapped.mask))
     np.testing.assert_array_equal(blended(frame, empty), frame.pixels)

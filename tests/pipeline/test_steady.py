@@ -8,20 +8,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from megafs_video.geometry.warps import warp
 from megafs_video.pipeline.profile import PROFILES
 from megafs_video.pipeline.steady import Steady, at_frame_scale
 from megafs_video.values import Frame, FrameFaces, SwappedCrop, UInt8Array
 from tests.geometry.moving import HEIGHT, WIDTH, moved, texture
-from tests.pipeline.fakes import TIME_BASE, frame_to_crop, make_mask
+from tests.pipeline.fakes import CROP_SIZE, TIME_BASE, frame_to_crop, make_mask
 
 SIDE = 64.0  # pixels of the frame, and of the pictures
 LIGHT = PROFILES["light"]
 SEEN = np.s_[:, 18:-18, 18:-18]  # what the mask shows of the pictures, less its soft edge
 
 
-def face(pixels: UInt8Array, x: float = WIDTH / 2, track_id: int = 0) -> SwappedCrop:
-    """A generated picture that fills a square of the frame."""
-    return SwappedCrop(track_id, pixels, make_mask(), frame_to_crop((x, HEIGHT / 2), SIDE))
+def face(
+    pixels: UInt8Array, x: float = WIDTH / 2, track_id: int = 0, scene_x: float = 0.0
+) -> SwappedCrop:
+    """A generated picture that fills a square of the frame, whose scene moved to the right."""
+    place = frame_to_crop((x, HEIGHT / 2), SIDE)
+    target = warp(moved(texture(), scene_x, 0), place, CROP_SIZE)
+    return SwappedCrop(track_id, pixels, target, make_mask(), place)
 
 
 def frame(index: int, x: float = 0.0) -> Frame:
@@ -65,7 +70,9 @@ def test_a_texture_that_trembles_is_calmed() -> None:
 def test_what_moves_with_the_picture_is_not_blurred() -> None:
     # The face goes to the right and its crop stays: in the crop, the texture moves.
     pictures = [moved(texture(), 2 * index, 0)[16:80, 32:96] for index in range(8)]
-    items = [FrameFaces(frame(i, 2 * i), (face(each),)) for i, each in enumerate(pictures)]
+    items = [
+        FrameFaces(frame(i, 2 * i), (face(each, scene_x=2 * i),)) for i, each in enumerate(pictures)
+    ]
     for found, wanted in zip(steadied(items), pictures, strict=True):
         inner = np.abs(found.astype(float) - wanted)[16:-16, 20:-16]
         assert inner.mean() < 3
@@ -74,7 +81,9 @@ def test_what_moves_with_the_picture_is_not_blurred() -> None:
 def test_a_crop_that_moves_with_the_face_keeps_its_texture() -> None:
     picture = texture(seed=5)[:64, :64]
     items = [
-        FrameFaces(frame(index, 2 * index), (face(picture, WIDTH / 2 + 2 * index),))
+        FrameFaces(
+            frame(index, 2 * index), (face(picture, WIDTH / 2 + 2 * index, scene_x=2 * index),)
+        )
         for index in range(8)
     ]
     for found in steadied(items):
