@@ -21,8 +21,8 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import cycle
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -63,15 +63,13 @@ class PassThrough:
 
     def __init__(self) -> None:
         self._crops: deque[Tensor] = deque()  # on their way from ``encode`` to ``generate``
+        constant = torch.ones(1, self.dims.constant_channels, 4, 4)
+        self._codes = Latents(constant, torch.ones(1, self.dims.num_styles, self.dims.style_size))
 
     def encode(self, pixels: Tensor) -> Latents:
         """Constant codes; the crops wait."""
-        self._crops.extend(pixels)
-        dims = self.dims
-        return Latents(
-            torch.ones(len(pixels), dims.constant_channels, 4, 4),
-            torch.ones(len(pixels), dims.num_styles, dims.style_size),
-        )
+        self._crops.extend(pixels.split(1))
+        return Latents.concat([self._codes] * len(pixels))
 
     def transfer(self, source: Latents, target: Latents) -> Latents:
         """The target's codes."""
@@ -79,22 +77,23 @@ class PassThrough:
 
     def generate(self, latents: Latents) -> Tensor:
         """The crops, in the order in which they came."""
-        return torch.stack([self._crops.popleft() for _ in range(len(latents))])
+        crops = [self._crops.popleft() for _ in range(len(latents))]
+        return torch.cat(crops) if len(crops) > 1 else crops[0]
 
 
-@dataclass
 class PassingFace:
     """A detector that finds one face in every picture, a little further each time."""
 
-    count: int = field(default=0)
+    def __init__(self, height: int, width: int) -> None:
+        side = 2 * FACE_SHARE * min(height, width)  # an FFHQ square is twice as wide as its face
+        sways = 0.05 * side * np.sin(np.linspace(0, 2 * np.pi, 63, endpoint=False))
+        squares = [Square(width / 2 + sway, height / 2, side, 0.0) for sway in sways]
+        # Made beforehand: the time of a stand-in is not that of the pipeline.
+        self._faces = cycle([face_in(square) for square in squares])
 
     def detect(self, pixels: UInt8Array) -> list[Face]:
         """One face about the middle."""
-        self.count += 1
-        height, width = pixels.shape[:2]
-        side = 2 * FACE_SHARE * min(height, width)  # an FFHQ square is twice as wide as its face
-        sway = 0.05 * side * np.sin(self.count / 10)
-        return [face_in(Square(width / 2 + sway, height / 2, side, 0.0))]
+        return [next(self._faces)]
 
 
 def main() -> int:
@@ -188,13 +187,14 @@ def shorten(clip: Path, output: Path, num_frames: int) -> Path:
 def swap_through(clip: Path, output: Path, options: SwapOptions, reports: list[SwapReport]) -> int:
     """Our way."""
     source = np.full((512, 512, 3), 128, np.uint8)
+    info = probe(clip)
     report = swap_video(
         source,
         clip,
         output,
         model=PassThrough(),
         options=options,
-        finders=Finders(PassingFace(), FakeLandmarker(), FakeRecognizer()),
+        finders=Finders(PassingFace(info.height, info.width), FakeLandmarker(), FakeRecognizer()),
     )
     reports.append(report)
     return report.frames

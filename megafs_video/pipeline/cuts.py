@@ -48,19 +48,18 @@ class Thumb:
     def of(pixels: UInt8Array) -> Thumb | None:
         """The thumbnail of a picture [H, W, 3], or None when it has no pattern."""
         check_pixels("pixels", pixels)
+        cv2 = opencv()
         # Most pixels may be left out first: averaging them all takes 8 ms at 1080p.
-        step_y = max(1, pixels.shape[0] // (3 * _THUMB_HEIGHT))
-        step_x = max(1, pixels.shape[1] // (3 * _THUMB_WIDTH))
-        # Taken out as wholes of three bytes: twice as fast as byte by byte.
-        sparse = np.ascontiguousarray(pixels.view("V3")[::step_y, ::step_x]).view(np.uint8)
-        small = opencv().resize(
-            sparse, (_THUMB_WIDTH, _THUMB_HEIGHT), interpolation=opencv().INTER_AREA
-        )
+        height, width = pixels.shape[:2]
+        some = (min(width, 3 * _THUMB_WIDTH), min(height, 3 * _THUMB_HEIGHT))
+        sparse = cv2.resize(pixels, some, interpolation=cv2.INTER_NEAREST)
+        size = (_THUMB_WIDTH, _THUMB_HEIGHT)
+        small = cv2.resize(sparse, size, interpolation=cv2.INTER_AREA)  # [64, 96, 3]
         centred = small.astype(np.float32) - np.float32(small.mean())
         contrast = float(np.sqrt(np.square(centred).mean()))
         if contrast < _MIN_CONTRAST:
             return None
-        grey = np.clip(128 + centred.mean(axis=2) * (40 / contrast), 0, 255)
+        grey = np.clip(128 + centred @ np.full(3, 40 / 3 / contrast, np.float32), 0, 255)
         return Thumb(centred / np.linalg.norm(centred), grey.astype(np.uint8))
 
 
