@@ -34,8 +34,8 @@ from megafs_video.video.write import VideoWriter, Written, check_output
 
 _DEFAULTS = SwapOptions()
 
-# Often enough that the heap does not grow, seldom enough that nobody waits for it.
-_TIDY_FRAMES = 120
+# Often enough that the heap hardly grows meanwhile, seldom enough that nobody waits for it.
+_TIDY_FRAMES = 30
 
 
 @dataclass

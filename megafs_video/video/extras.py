@@ -37,9 +37,8 @@ _NAMES = {
 }
 
 # To look at a frame's side data ties it into a reference cycle, and it stays until the garbage
-# collector comes: not every frame, and the collector is called after so many.
+# collector comes: not every frame, and the collector is called before the next one.
 _LOOK_EVERY_SECONDS = 1.0
-_LOOKS_TO_COLLECT = 8
 
 
 class Extras:
@@ -48,18 +47,15 @@ class Extras:
     def __init__(self) -> None:
         self._seconds_of: dict[str, float] = {}  # of the first frame that was seen with it
         self._next_look = float("-inf")
-        self._num_looks = 0
 
     def watch(self, frame: Frame) -> None:
         """Look at a frame that is about to be written, once a second."""
         if frame.seconds < self._next_look or not isinstance(frame.decoded, DecodedPicture):
             return
         self._next_look = frame.seconds + _LOOK_EVERY_SECONDS
+        gc.collect()
         for name in extras_of(frame.decoded.native):
             self._seconds_of.setdefault(name, frame.seconds)
-        self._num_looks += 1
-        if self._num_looks % _LOOKS_TO_COLLECT == 0:
-            gc.collect()
 
     def losses(self, written: Path | BinaryIO, opening: Opening) -> list[str]:
         """One sentence on each that is not in ``written``, or, of a stream, might not be."""
