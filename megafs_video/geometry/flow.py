@@ -66,8 +66,8 @@ def occluded(there: FloatArray, back: FloatArray) -> npt.NDArray[np.bool_]:
 def unexplained(start: UInt8Array, end: UInt8Array, steps: FloatArray) -> npt.NDArray[np.bool_]:
     """Where grey ``start`` [H, W] is not what ``end`` shows a step away, bool [H, W].
 
-    Something passed in front, or the light changed. It takes a tenth of the time of a flow back,
-    which ``occluded`` needs, and leaves more in doubt where all is of one colour.
+    Something passed in front, or the light changed. It is quick, since it needs no flow back as
+    ``occluded`` does, and leaves more in doubt where all is of one colour.
     """
     import cv2
 

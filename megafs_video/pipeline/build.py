@@ -25,7 +25,7 @@ from megafs_video.pipeline.transfer import Transfer
 from megafs_video.values import AlignedCrop, FloatArray
 
 # Frames between two threads. With two, a clip at 1080p goes through a fortieth faster beside
-# pass-through networks, and its peak memory depends on chance: by 100 MB in 950 instead of 20.
+# pass-through networks, and its peak memory depends more on chance.
 QUEUE_FRAMES = 1
 # The edge of the mask fades over this part of the crop's side.
 FEATHER = 0.06
