@@ -4,7 +4,7 @@
 #   models/pack.sh PACK START FACES...
 #
 # PACK receives part-00, part-01, ... of at most 60 MB each; models/train.sh reads them there.
-# START: weights of HieRFE to go on from. FACES: folders of aligned 256 px faces.
+# START: folder of a model to go on from, HieRFE and FTM. FACES: folders of aligned 256 px faces.
 set -euo pipefail
 pack=$1 start=$2
 shift 2
@@ -22,8 +22,8 @@ PY
 cache=$("$python" -c 'from megafs_video.weights.cache import home; print(home())')
 staged=$(mktemp -d)
 trap 'rm -rf "$staged"' EXIT
-mkdir "$staged/faces" "$staged/home"
-cp -L "$start" "$staged/start.safetensors"
+mkdir "$staged/faces" "$staged/home" "$staged/start"
+cp -L "$start"/{encoder,transfer}.safetensors "$staged/start"
 for folder in "$@"; do
     cp -rL "$folder" "$staged/faces/$(basename "$folder")"
 done

@@ -81,6 +81,10 @@ def transfer(
     faces: Faces,
     output: Output,
     encoder: Annotated[Path, typer.Option("--encoder", help="Checkpoint of a trained HieRFE.")],
+    transfer: Annotated[
+        Path | None,
+        typer.Option("--transfer", help="A finished FTM to go on from (default: fresh)."),
+    ] = None,
     config: Config = None,
     minutes: Minutes = None,
     device: Device = "auto",
@@ -97,6 +101,7 @@ def transfer(
             output,
             encoder,
             settings,
+            transfer_checkpoint=transfer,
             device=device,
             offline=offline,
             say=say,

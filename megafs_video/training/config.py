@@ -91,12 +91,15 @@ class ReadingConfig(PictureConfig):
     weight_code: float = 1.0
     weight_constant: float = 0.02
     mixed_share: float = 0.5  # of the generated faces, whose later codes are another face's
+    drawn_share: float = 0.0  # of what is taken for photographs: pictures of the generated faces
+    rare_share: float = 0.0  # and of photographs of rare expressions
     augmented: bool = True  # photographs are turned and relit, all faces degraded as in video
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.mixed_share > 1:
-            raise ValueError(f"mixed_share is {self.mixed_share}, wanted a share from 0 to 1")
+        for name in ("mixed_share", "drawn_share", "rare_share"):
+            if getattr(self, name) > 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, wanted a share from 0 to 1")
 
 
 @dataclass(frozen=True)

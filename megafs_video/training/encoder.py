@@ -28,6 +28,7 @@ from megafs_video.training.losses import (
 from megafs_video.training.readouts import Drawn, fit_readout
 from megafs_video.training.rendered import RenderedFaces
 from megafs_video.training.sheets import rows_of
+from megafs_video.training.spans import rare_expressions
 from megafs_video.training.teachers import Teachers
 from megafs_video.values import Latents, UInt8Array
 
@@ -69,13 +70,16 @@ class Reader:
         rendered: RenderedFaces,
         faces: UInt8Array,
         teachers: Teachers,
-        is_augmented: bool = True,
+        config: ReadingConfig,
     ) -> None:
         self.encoder = encoder
         self.rendered = rendered
         self.faces = faces
         self.teachers = teachers
-        self.is_augmented = is_augmented
+        self.config = config
+        self.rare = torch.arange(len(faces))
+        if config.rare_share:
+            self.rare = rare_expressions(faces, teachers.mesh, encoder.style_mean.device)
 
     def pick(
         self, num_known: int, num_photographs: int, random: torch.Generator
@@ -85,12 +89,24 @@ class Reader:
         chosen = torch.randint(len(self.rendered.pixels), (num_known,), generator=random)
         pixels = to_device_pixels(self.rendered.pixels[chosen.numpy()], device)
         if num_photographs:
-            picked = torch.randint(len(self.faces), (num_photographs,), generator=random)
-            photographs = to_device_pixels(self.faces[picked.numpy()], device)
-            if self.is_augmented:
+            photographs = to_device_pixels(self.photographs(num_photographs, random), device)
+            if self.config.augmented:
                 photographs = augment(photographs, random)
             pixels = torch.cat((pixels, photographs))
         return pixels, self.rendered.styles[chosen].to(device).float()
+
+    def photographs(self, count: int, random: torch.Generator) -> UInt8Array:
+        """So many photographs, some of rare expressions, the last of them drawn: [N, S, S, 3]."""
+        picked = torch.randint(len(self.faces), (count,), generator=random)
+        if self.config.rare_share:
+            rare = self.rare[torch.randint(len(self.rare), (count,), generator=random)]
+            is_rare = torch.rand(count, generator=random) < self.config.rare_share
+            picked = torch.where(is_rare, rare, picked)
+        pixels: UInt8Array = self.faces[picked.numpy()]
+        if num_drawn := round(self.config.drawn_share * count):
+            drawn = torch.randint(len(self.rendered.pixels), (num_drawn,), generator=random)
+            pixels[-num_drawn:] = self.rendered.pixels[drawn.numpy()]
+        return pixels
 
     def read(self, num_known: int, num_photographs: int, random: torch.Generator) -> Batch:
         """So many rendered faces and photographs, degraded as in video before they are read."""
@@ -98,7 +114,7 @@ class Reader:
         with torch.no_grad():
             identity, points = self.teachers.arcface(pixels), self.teachers.landmarks(pixels)
             likeness = self.teachers.likeness(pixels, identity)
-        seen = degrade(pixels, random) if self.is_augmented else pixels
+        seen = degrade(pixels, random) if self.config.augmented else pixels
         encoder = self.encoder
         cues = encoder.cues(identity, encoder.points(pixels, points))
         reading = encoder.read(seen)
@@ -196,7 +212,7 @@ class EncoderTask:
             rendered=rendered,
             faces=faces,
             teachers=teachers,
-            is_augmented=config.augmented,
+            config=config,
         )
         self.validation = validation
         self.teachers = teachers

@@ -55,7 +55,7 @@ def read_faces(paths: Sequence[Path], size: int) -> UInt8Array:
             )
         return pixels
 
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor() as pool:
         return np.stack(list(pool.map(read, paths)))
 
 

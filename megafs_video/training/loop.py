@@ -120,7 +120,7 @@ def train(
     settings = f"{replace(config, num_steps=1, num_minutes=0.0)!r} {inputs}"
     first, minutes_before = _resume(folder, settings, task.module, average, optimizer, random)
     _cut_log(folder / "log.csv", first)
-    seen: dict[str, list[float]] = {}
+    seen: dict[str, list[Tensor]] = {}
     started = began = time.perf_counter()
     began_at = first
     for step in range(first, config.num_steps):
@@ -135,12 +135,12 @@ def train(
         optimizer.step()
         update_average(average, task.module, min(config.ema_decay, (1 + step) / (10 + step)))
         for name, loss in losses.items():
-            seen.setdefault(name, []).append(float(loss.detach()))
+            seen.setdefault(name, []).append(loss.detach())
         done = step + 1
         if done % config.log_every == 0:
             now = time.perf_counter()
             # A loss that only some batches have is averaged over those.
-            means = {name: sum(values) / len(values) for name, values in seen.items()}
+            means = {name: float(torch.stack(values).mean()) for name, values in seen.items()}
             seconds = (now - began) / (done - began_at)  # of a resumed run, fewer at first
             _log(folder / "log.csv", done, seconds, means)
             left = (config.num_steps - done) * seconds / 60

@@ -59,7 +59,7 @@ from megafs_video.training.teachers import Teachers
 from megafs_video.training.transfer import Swapper, TransferTask
 from megafs_video.values import UInt8Array
 from megafs_video.weights.cache import sha256_of
-from megafs_video.weights.checkpoint import save_checkpoint
+from megafs_video.weights.checkpoint import load_checkpoint, save_checkpoint
 from megafs_video.weights.fetch import ensure
 
 NAMES = (
@@ -96,6 +96,14 @@ def load_teachers(
         build_lpips(paths["lpips-alex"]),
         build_sface(paths["sface"]) if identity_network == "sface" else None,
     )
+
+
+def _device(name: str) -> torch.device:
+    """Where to train; a graphics card multiplies in TF32, as its convolutions do anyway."""
+    device = choose_device(name)
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+    return device
 
 
 def _prepare(
@@ -143,7 +151,7 @@ def _prepare_head(
     shapes = {name: tensor.shape for name, tensor in head.state_dict().items()}
     if shapes == {name: tensor.shape for name, tensor in left.items()}:
         head.load_state_dict(left)
-        return head
+        return head.to(encoder.style_mean.device)
     head.readout.style_mean.copy_(encoder.style_mean)
     head.readout.style_scale.copy_(encoder.style_scale)
     head.to(encoder.style_mean.device)
@@ -180,7 +188,7 @@ def train_encoder(
     fresh. A finished encoder, or ``last.pt`` of a run of other settings. device: as ``load_model``.
     """
     keep_freed_memory()
-    chosen_device = choose_device(device)
+    chosen_device = _device(device)
     torch.manual_seed(config.seed)
     paths, held_out = _prepare(folders, output, config)
     if start is None and config.warm_backbone:
@@ -251,6 +259,7 @@ def train_transfer(
     encoder_checkpoint: Path,
     config: TransferConfig,
     *,
+    transfer_checkpoint: Path | None = None,
     dims: Dims | None = None,
     device: str = "cpu",
     offline: bool = False,
@@ -260,15 +269,17 @@ def train_transfer(
     """Train FTM beside a HieRFE that learns on; returns ``output/transfer.safetensors``.
 
     encoder_checkpoint: a finished encoder, or ``last.pt`` of a run, with the picture head that
-    followed it and, of a run of this training, FTM. HieRFE lands beside FTM, as
-    ``output/encoder.safetensors``.
+    followed it and, of a run of this training, FTM. transfer_checkpoint: a finished FTM to go on
+    from. HieRFE lands beside FTM, as ``output/encoder.safetensors``.
     device: as in ``load_model``.
     """
     keep_freed_memory()
-    chosen_device = choose_device(device)
+    chosen_device = _device(device)
     torch.manual_seed(config.seed)
     paths, held_out = _prepare(folders, output, config)
     encoder, left = finished_encoder(encoder_checkpoint, dims or Dims())
+    if transfer_checkpoint is not None:
+        left["transfer"] = dict(load_checkpoint(transfer_checkpoint, kind="transfer").tensors)
     encoder.to(chosen_device)
     dims = encoder.dims
     teachers = load_teachers(
@@ -293,7 +304,8 @@ def train_transfer(
     transfer.style_mean.copy_(encoder.style_mean)
     transfer.style_scale.copy_(encoder.style_scale)
     if left["transfer"]:
-        say(f"FTM starts from {encoder_checkpoint}: {take_over(transfer, left['transfer'])}")
+        begun = transfer_checkpoint or encoder_checkpoint
+        say(f"FTM starts from {begun}: {take_over(transfer, left['transfer'])}")
     transfer.to(chosen_device)
     if config.code_length != 1:
         shorten(encoder, transfer, config.code_length)
@@ -310,7 +322,7 @@ def train_transfer(
         validation=validation,
         teachers=teachers,
     )
-    inputs = fingerprint(paths, encoder_checkpoint)
+    inputs = fingerprint(paths, encoder_checkpoint, transfer_checkpoint)
     train(task, average, config, output, report, inputs=inputs)
     _ship(average.encoder, output / "encoder.safetensors", dims, "encoder", config, len(paths))
     return _ship(
@@ -318,10 +330,10 @@ def train_transfer(
     )
 
 
-def fingerprint(faces: list[Path], start: Path | None) -> str:
+def fingerprint(faces: list[Path], *starts: Path | None) -> str:
     """What a run is trained on, in a few letters: its faces and the weights at its start."""
     names = "\n".join(f"{path.parent.name}/{path.name}" for path in faces)
-    begun = "fresh" if start is None else sha256_of(start)[:16]
+    begun = " ".join(sha256_of(start)[:16] for start in starts if start is not None) or "fresh"
     return f"{len(faces)} faces {hashlib.sha256(names.encode()).hexdigest()[:16]}, {begun}"
 
 

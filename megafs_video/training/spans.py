@@ -22,6 +22,10 @@ COPIES = 2  # of every face, turned and mirrored at random, for the mesh to look
 STEPS, BATCH, RATE = 2400, 64, 2e-3  # of AdamW
 JITTER = 0.06  # of angle, size and place of a window, each time that it is learnt from
 HELD_OUT = 20  # one face in so many measures the fit
+# Between them the lids, and the inner lips, open.
+LIDS = ((159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373))
+LIPS = ((13, 14), (82, 87), (312, 317))
+RARE = 0.1  # of all faces
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,23 @@ def spans_of(mesh: Tensor) -> Tensor:
     """Points [N, 478, 2] -> the offsets of PAIRS, [N, K, 2]."""
     first, second = (list(column) for column in zip(*PAIRS, strict=True))
     return mesh[:, first] - mesh[:, second]
+
+
+@torch.no_grad()
+def rare_expressions(faces: UInt8Array, mesh: Mesh478, device: torch.device) -> Tensor:
+    """Numbers of the faces [N, S, S, 3] whose eyes or mouths are farthest from ajar: a tenth."""
+    parts = [
+        mesh(to_device_pixels(faces[start : start + 32], device)).cpu()
+        for start in range(0, len(faces), 32)
+    ]
+    points = torch.cat(parts)
+    apart = []
+    for pairs in (LIDS, LIPS):
+        first, second = (list(column) for column in zip(*pairs, strict=True))
+        open_by = (points[:, first] - points[:, second])[:, :, 1].mean(dim=1)
+        apart.append((open_by - open_by.mean()).abs() / open_by.std())
+    farthest = torch.stack(apart).amax(dim=0)
+    return farthest.topk(max(1, round(RARE * len(faces)))).indices
 
 
 @torch.no_grad()

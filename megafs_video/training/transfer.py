@@ -57,7 +57,7 @@ class TransferTask:
             rendered=rendered,
             faces=faces,
             teachers=teachers,
-            is_augmented=config.augmented,
+            config=config,
         )
         self.validation = validation
         self.teachers = teachers

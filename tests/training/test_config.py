@@ -61,9 +61,10 @@ def test_codes_without_length_are_refused(tmp_path: Path) -> None:
         read_config(write(tmp_path, "code_length = 0"), TransferConfig)
 
 
-def test_a_share_is_at_most_all(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"mixed_share is 1\.5, wanted a share from 0 to 1"):
-        read_config(write(tmp_path, "mixed_share = 1.5"), EncoderConfig)
+@pytest.mark.parametrize("name", ["mixed_share", "drawn_share", "rare_share"])
+def test_a_share_is_at_most_all(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{name} is 1\.5, wanted a share from 0 to 1"):
+        read_config(write(tmp_path, f"{name} = 1.5"), EncoderConfig)
 
 
 def test_an_identity_loss_by_an_unknown_network_is_refused(tmp_path: Path) -> None:

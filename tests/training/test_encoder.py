@@ -13,6 +13,7 @@ from megafs_video.training.config import EncoderConfig
 from megafs_video.training.encoder import EncoderTask, Learner, fresh_corrector, fresh_encoder
 from megafs_video.training.faces import to_device_pixels
 from megafs_video.training.readouts import of_rendered
+from megafs_video.values import UInt8Array
 from tests.tiny import check_close, random_pixels, shaken
 from tests.training.small import (
     SMALL,
@@ -54,6 +55,25 @@ def test_codes_are_learnt_first_and_pictures_later() -> None:
     task = make_task()
     assert set(task.step(9, generator())) == KNOWN_LOSSES
     assert set(task.step(10, generator())) == KNOWN_LOSSES | PICTURE_LOSSES | READOUT_LOSSES
+
+
+def test_photographs_are_of_rare_expressions_and_drawn_in_their_shares() -> None:
+    task = make_task(replace(CONFIG, drawn_share=0.25, rare_share=0.5))
+    reader = task.reader
+    assert len(reader.rare) == 1  # a tenth of ten
+
+    def is_one_of(face: UInt8Array, faces: UInt8Array) -> bool:
+        return bool((faces == face).all(axis=(1, 2, 3)).any())
+
+    found = reader.photographs(400, generator())
+    assert all(is_one_of(face, reader.faces) for face in found[:300])
+    assert all(is_one_of(face, reader.rendered.pixels) for face in found[300:])
+    num_rare = sum(is_one_of(face, reader.faces[reader.rare.numpy()]) for face in found[:300])
+    assert 0.45 < num_rare / 300 < 0.65  # half, and a tenth of the others
+    # None of either, if none are asked for.
+    plain = make_task().reader.photographs(400, generator())
+    assert all(is_one_of(face, reader.faces) for face in plain)
+    assert sum(is_one_of(face, reader.faces[reader.rare.numpy()]) for face in plain) < 80
 
 
 def test_every_loss_is_a_finite_scalar_that_reaches_the_encoder() -> None:

@@ -111,6 +111,20 @@ def test_both_trainings_end_in_checkpoints_that_load(runs: Path, faces: Path) ->
     # It hears codes that were shortened as long as they were.
     assert load_transfer(kept).gain.flatten().tolist() == [2.0] * 4 + [1.0] * 4
 
+    # So does one that goes on from both finished networks; of such a run, nothing is fitted anew.
+    still = replace(TRANSFER, num_steps=1, learning_rate=0.0, ema_decay=0.0)
+    both = train_transfer(
+        [faces],
+        runs / "both",
+        kept.with_name("encoder.safetensors"),
+        still,
+        transfer_checkpoint=kept,
+        say=said.append,
+    )
+    before, after = (load_transfer(path).state_dict() for path in (kept, both))
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+    assert not (runs / "both" / "keeper.pt").exists()
+
     # A run that goes on from a checkpoint starts with its weights, not with fresh ones.
     stopped = replace(ENCODER, num_steps=1, learning_rate=0.0, ema_decay=0.0)
     again = train_encoder(

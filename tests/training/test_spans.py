@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from megafs_video.training.spans import (
     jittered,
     look_at,
     prepare_spans,
+    rare_expressions,
     spans_of,
 )
 from megafs_video.training.start import grown, hears_spans, taught
@@ -39,6 +41,22 @@ def test_spans_are_gaze_and_then_the_others() -> None:
     assert torch.equal(found[:, 0], mesh[:, 468] - mesh[:, 33])
     first, second = Mesh478.SPANS[0]
     assert torch.equal(found[:, len(Mesh478.GAZE)], mesh[:, first] - mesh[:, second])
+
+
+def test_rare_is_who_shuts_the_eyes_or_opens_the_mouth() -> None:
+    mesh = torch.zeros(20, 478, 2)
+    mesh[:, [second for _, second in spans.LIDS], 1] = -0.1  # ajar, and a little different
+    mesh[:, :, 1] += 0.001 * torch.randn(20, 478, generator=generator())
+    mesh[4, [second for _, second in spans.LIDS], 1] = 0.0
+    mesh[11, [first for first, _ in spans.LIPS], 1] = 0.2
+
+    def found(pixels: torch.Tensor) -> torch.Tensor:  # the first pixel says which face it is
+        return mesh[((pixels[:, 0, 0, 0] + 1) * 127.5).round().long()]
+
+    faces = small_faces(20)
+    faces[:, 0, 0, 0] = np.arange(20)
+    rare = rare_expressions(faces, cast("Mesh478", found), torch.device("cpu"))
+    assert sorted(rare.tolist()) == [4, 11]
 
 
 def test_faces_are_looked_at_whole_and_kept_as_windows() -> None:
