@@ -6,9 +6,9 @@ Run: python -m benchmarks.kill [--kills 20] [--frames 600] [--segment 40] [--see
 One process swaps a clip without being stopped. Then another begins and is killed (SIGKILL) at a
 random instant, and begun again with the same arguments, until all kills are done and it ends by
 itself; if it ends before, from the start again. What came out is compared packet by packet, in
-every stream, with what the first process wrote. Without ``--model``, stand-ins (``standins.py``)
-take the place of the networks on a made clip; with it, the model and the real finders swap the
-example.
+every stream, with what the first process wrote, and the first packet that differs is named.
+Without ``--model``, stand-ins (``standins.py``) take the place of the networks on a made clip; with
+it, the model and the real finders swap the example.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ def main() -> int:
                 finish(clip, output, chosen)
             if output.exists():
                 num_runs += 1
-                is_same = is_same and packets(output) == packets(whole)
-                is_same = is_same and output.read_bytes() == whole.read_bytes()
-                table.add_row(f"output {num_runs}", "", "the same" if is_same else "ANOTHER")
+                said = differences(output, whole)
+                is_same = is_same and not said
+                table.add_row(f"output {num_runs}", "", said or "the same")
                 output.unlink()
         left = sorted(path.name for path in folder.iterdir())
         streams = {index for index, *_ in packets(whole)}
@@ -118,6 +118,21 @@ def packets(path: Path) -> Packets:
             for p in container.demux()
             if p.size
         ]
+
+
+def differences(output: Path, whole: Path) -> str:
+    """What of a file is not as in the other one: how many packets, and the first; "" if nothing."""
+    found, wanted = packets(output), packets(whole)
+    if len(found) != len(wanted):
+        return f"ANOTHER: {len(found)} packets, wanted {len(wanted)}"
+    others = [(one, other) for one, other in zip(found, wanted, strict=True) if one != other]
+    if others:
+        (stream, pts, *_, payload), (*_, expected) = others[0]
+        return (
+            f"ANOTHER: {len(others)} packets, the first in stream {stream} at pts {pts} "
+            f"({len(payload)} bytes, wanted {len(expected)})"
+        )
+    return "" if output.read_bytes() == whole.read_bytes() else "ANOTHER: the same packets"
 
 
 def run(clip: Path, output: Path, model: str | None, segment_frames: int) -> None:

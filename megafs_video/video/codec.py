@@ -45,6 +45,7 @@ class Codec:
     keeps_alpha: bool = False
     is_hardware: bool = False
     grading_style: ParamStyle | None = None
+    machine_options: Callable[[], Options] = lambda: ()  # what this machine's processor asks for
 
     def formats(self) -> list[str]:
         """The YUV formats that the encoder takes and that come back as they went in.
@@ -87,6 +88,22 @@ _PLANAR = frozenset(
 )
 
 
+# OpenCV's number for what x264 wants of AVX-512 (F, CD, BW, DQ and VL); Python has no name for it.
+_OPENCV_AVX512 = 256
+
+
+def _without_avx512() -> Options:
+    """Keep x264 from AVX-512, with which the same pictures do not always make the same packets.
+
+    Its mbtree then takes eight blocks of 16 pixels at a time and counts those behind the end of a
+    row: behind the last row it counts whatever the memory held before, unless the width is a
+    multiple of 128. Whatever has AVX-512 has AVX2, and x264 is as fast with that.
+    """
+    import cv2
+
+    return (("x264-params", "asm=AVX2"),) if cv2.checkHardwareSupport(_OPENCV_AVX512) else ()
+
+
 def _rate_factor(quality: float) -> Options:
     return (("crf", f"{quality:g}"),)
 
@@ -103,6 +120,7 @@ SOFTWARE = (
         takes_odd_sizes=False,
         common_bits=8,
         grading_style=X264,
+        machine_options=_without_avx512,
     ),
     Codec(
         *("hevc", "libx265", "hevc", 51, 20, _X264_PRESETS, "veryfast"),

@@ -55,11 +55,13 @@ class Encoding:
         return closest
 
     def options_with(self, grading: Grading) -> dict[str, str]:
-        """The encoder's options, with what it has to write about the screen."""
+        """The encoder's options on this machine, with what it has to write about the screen."""
+        added = list(self.codec.machine_options())
+        if (style := self.codec.grading_style) is not None:
+            added += [(style.option, param) for param in grading.params(style)]
         options = dict(self.options)
-        style = self.codec.grading_style
-        if style is not None and (params := grading.params(style)):
-            options[style.option] = ":".join(filter(None, [options.get(style.option), *params]))
+        for key, value in added:
+            options[key] = ":".join(filter(None, [options.get(key), value]))
         return options
 
     def check_size(self, height: int, width: int) -> None:

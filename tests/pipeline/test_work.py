@@ -38,8 +38,7 @@ from tests.pipeline.test_swap import SOURCE, StripedModel, check_nothing_is_left
 
 REPOSITORY = Path(__file__).parents[2]
 NUM_FRAMES, SEGMENT_FRAMES = 26, 8
-# The preset leaves out what x264 does not do alike twice with AVX-512 (mbtree).
-RESUME = SwapOptions(resume=True, smooth="strong", preset="ultrafast")
+RESUME = SwapOptions(resume=True, smooth="strong")
 CONTENT = {"checkpoint.safetensors", "run.json", "000000.packets", "lock"}
 
 

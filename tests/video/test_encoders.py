@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import platform
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -16,11 +19,14 @@ from megafs_video.video import encoders
 from megafs_video.video.codec import CODECS, HARDWARE
 from megafs_video.video.colour import ToLayout
 from megafs_video.video.encoders import choose_encoding, working_codecs
+from megafs_video.video.grading import Grading
 from megafs_video.video.planes import planar_format
 from megafs_video.video.read import read_frames
 from megafs_video.video.write import VideoWriter
-from tests.clips import make_clip, numbered_picture
+from tests.clips import make_clip, numbered_picture, packets_of
 from tests.video.test_planes import decoded, make_noise, noise, rewrite
+
+M_PERTURB = -6  # name of glibc's mallopt(3): new memory is full of that byte's complement
 
 
 @pytest.mark.parametrize(
@@ -157,3 +163,37 @@ def test_a_card_that_works_is_used_and_nothing_is_lost_in_silence(
         "10-bit pictures were written with 8 bits",
         "colour in 4:2:2 was written as 4:2:0, which h264_qsv takes",
     ]
+
+
+@pytest.fixture
+def libc() -> Iterator[ctypes.CDLL]:
+    """The C library, which fills memory as it pleases again afterwards."""
+    libc = ctypes.CDLL(None)
+    yield libc
+    libc.mallopt(M_PERTURB, 0)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can fill new memory")
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "vp9", "ffv1"])
+def test_what_memory_held_before_makes_no_other_packets(
+    tmp_path: Path, libc: ctypes.CDLL, codec: str
+) -> None:
+    # 17 blocks a row, which x264 counted eight at a time, and movement into the last row's end.
+    blocks = np.random.default_rng(0).integers(20, 200, (40, 46, 3), np.uint8)
+    ground = np.kron(blocks, np.ones((8, 8, 1), np.uint8))
+    pictures = [ground[i : i + 240, 2 * i : 2 * i + 272] for i in range(40)]
+    source = make_clip(tmp_path / "in.mkv", pictures=pictures, encoder="ffv1")
+    written = []
+    for filler in (0xFF, 0x01, 0x55):
+        libc.mallopt(M_PERTURB, filler)
+        rewrite(source, tmp_path / f"{filler}.mkv", codec=codec)
+        written.append(packets_of(tmp_path / f"{filler}.mkv", "video"))
+    assert written[0] == written[1] == written[2]
+
+
+def test_x264_hears_of_the_processor_and_of_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = choose_encoding(Path("a.mp4"), "h264")
+    for has_avx512, asked in ((True, ["asm=AVX2", "cll=1000,400"]), (False, ["cll=1000,400"])):
+        monkeypatch.setattr("cv2.checkHardwareSupport", lambda number, has=has_avx512: has)
+        options = chosen.options_with(Grading(light=(1000, 400)))
+        assert options["x264-params"].split(":") == asked
