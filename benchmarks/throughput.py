@@ -35,6 +35,7 @@ from rich.table import Table
 from torch import Tensor
 
 from megafs_video import SwapOptions, swap_video
+from megafs_video.faces.libraries import opencv
 from megafs_video.geometry.squares import Square
 from megafs_video.networks.dims import Dims
 from megafs_video.pipeline.prepare import Finders
@@ -85,6 +86,7 @@ class PassingFace:
     """A detector that finds one face in every picture, a little further each time."""
 
     def __init__(self, height: int, width: int) -> None:
+        opencv().setNumThreads(1)  # as every detector of ours does: the stages overlap already
         side = 2 * FACE_SHARE * min(height, width)  # an FFHQ square is twice as wide as its face
         sways = 0.05 * side * np.sin(np.linspace(0, 2 * np.pi, 63, endpoint=False))
         squares = [Square(width / 2 + sway, height / 2, side, 0.0) for sway in sways]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -106,7 +107,7 @@ class Frame:
         if self.time_base <= 0:
             raise ValueError(f"Frame.time_base is {self.time_base}, wanted a positive fraction")
 
-    @property
+    @cached_property  # every stage asks, some of them several times
     def seconds(self) -> float:
         """Presentation time, seconds."""
         return float(self.pts * self.time_base)

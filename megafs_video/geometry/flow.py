@@ -116,6 +116,17 @@ def _frame_to_view(square: Square) -> FloatArray:
     return compose(square.frame_to_crop(size), shift)
 
 
+@lru_cache(maxsize=1)
+def _skull_xy() -> npt.NDArray[Any]:
+    """The whole pixels [K, 2] of the view that are followed; not to be written to."""
+    x = np.linspace(_SKULL_LEFT - _VIEW_LEFT, _SKULL_RIGHT - _VIEW_LEFT, _NUM_POINTS)
+    y = np.linspace(_SKULL_TOP - _VIEW_TOP, _SKULL_BOTTOM - _VIEW_TOP, _NUM_POINTS)
+    x, y = (_VIEW_SIZE / _VIEW_SIDE * each for each in (x, y))
+    points_xy = np.stack(np.meshgrid(x.astype(int), y.astype(int)), axis=2).reshape(-1, 2)
+    points_xy.flags.writeable = False
+    return points_xy
+
+
 def head_motion(before: UInt8Array, after: UInt8Array, square: Square) -> FloatArray:
     """The similarity [2, 3] by which a head moved from the FFHQ ``square`` where it was before.
 
@@ -125,10 +136,7 @@ def head_motion(before: UInt8Array, after: UInt8Array, square: Square) -> FloatA
     """
     frame_to_view = _frame_to_view(square)
     steps = quick_flow(before, head_crop(after, square))
-    x = np.linspace(_SKULL_LEFT - _VIEW_LEFT, _SKULL_RIGHT - _VIEW_LEFT, _NUM_POINTS)
-    y = np.linspace(_SKULL_TOP - _VIEW_TOP, _SKULL_BOTTOM - _VIEW_TOP, _NUM_POINTS)
-    x, y = (_VIEW_SIZE / _VIEW_SIDE * each for each in (x, y))
-    start_xy = np.stack(np.meshgrid(x.astype(int), y.astype(int)), axis=2).reshape(-1, 2)
+    start_xy = _skull_xy()
     end_xy = start_xy + steps[start_xy[:, 1], start_xy[:, 0]]
     motion = np.column_stack([np.eye(2), np.median(end_xy - start_xy, axis=0)])
     num_kept = round(_KEPT_PART * len(start_xy))

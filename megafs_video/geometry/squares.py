@@ -45,12 +45,11 @@ class Square:
         array([[1., 0., 0.],
                [0., 1., 0.]])
         """
-        scale = crop_size / self.side
-        turn = scale * np.array(
-            [[cos(self.angle), sin(self.angle)], [-sin(self.angle), cos(self.angle)]]
-        )
-        middle = (crop_size - 1) / 2
-        return np.column_stack([turn, middle - turn @ np.array([self.center_x, self.center_y])])
+        scale, middle = crop_size / self.side, (crop_size - 1) / 2
+        a, b = scale * cos(self.angle), scale * sin(self.angle)
+        shift_x = middle - (a * self.center_x + b * self.center_y)
+        shift_y = middle - (a * self.center_y - b * self.center_x)
+        return np.array([[a, b, shift_x], [-b, a, shift_y]])
 
     @staticmethod
     def from_matrix(frame_to_crop: FloatArray, crop_size: int) -> Square:

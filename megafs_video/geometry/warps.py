@@ -6,8 +6,7 @@ from math import ceil
 
 import numpy as np
 
-from megafs_video.geometry import boxes
-from megafs_video.geometry.similarity import compose, invert, resize, scale_of, transform_points
+from megafs_video.geometry.similarity import compose, invert, resize, scale_of
 from megafs_video.values import FloatArray, UInt8Array, check_pixels
 
 # Pixels of the frame from one sample to the next: bilinear samples leave none out up to here.
@@ -78,11 +77,13 @@ def _drawn(pixels: UInt8Array, frame_to_crop: FloatArray, size: int) -> UInt8Arr
     )
 
 
-def _corners_box(frame_to_crop: FloatArray, size: int) -> FloatArray:
+def _corners_box(frame_to_crop: FloatArray, size: int) -> tuple[float, float, float, float]:
     """The box (left, top, right, bottom) around the corner pixels of a crop, in the frame."""
-    last = size - 1.0
-    corners_xy = np.array([[0.0, 0.0], [last, 0.0], [last, last], [0.0, last]])
-    return boxes.around(transform_points(corners_xy, invert(frame_to_crop)))
+    (a, b, x), (c, d, y) = invert(frame_to_crop).tolist()
+    middle = (size - 1) / 2
+    center_x, center_y = (a + b) * middle + x, (c + d) * middle + y
+    reach_x, reach_y = (abs(a) + abs(b)) * middle, (abs(c) + abs(d)) * middle
+    return center_x - reach_x, center_y - reach_y, center_x + reach_x, center_y + reach_y
 
 
 def _shown_box(
@@ -95,22 +96,22 @@ def _shown_box(
     """
     height, width = pixels.shape[:2]
     margin = 2.0 * multiple
-    left, top, right, bottom = _corners_box(frame_to_crop, size).tolist()
-    wide = np.array(
-        [
-            # What is mirrored is shown too: as far inside as the crop reaches beyond.
-            min(left, 2 * width - right) - margin,
-            min(top, 2 * height - bottom) - margin,
-            max(right, -left) + margin,
-            max(bottom, -top) + margin,
-        ]
-    )
-    left, top, right, bottom = boxes.clip(wide, height, width).astype(int).tolist()
-    if right - left < multiple or bottom - top < multiple:
-        left, top, right, bottom = 0, 0, width, height
+    left, top, right, bottom = _corners_box(frame_to_crop, size)
+    # What is mirrored is shown too: as far inside as the crop reaches beyond.
+    begin_x = _held(min(left, 2 * width - right) - margin, width)
+    begin_y = _held(min(top, 2 * height - bottom) - margin, height)
+    end_x = _held(max(right, -left) + margin, width)
+    end_y = _held(max(bottom, -top) + margin, height)
+    if end_x - begin_x < multiple or end_y - begin_y < multiple:
+        begin_x, begin_y, end_x, end_y = 0, 0, width, height
     return (
-        left,
-        top,
-        left + max(multiple, (right - left) // multiple * multiple),
-        top + max(multiple, (bottom - top) // multiple * multiple),
+        begin_x,
+        begin_y,
+        begin_x + max(multiple, (end_x - begin_x) // multiple * multiple),
+        begin_y + max(multiple, (end_y - begin_y) // multiple * multiple),
     )
+
+
+def _held(place: float, end: int) -> int:
+    """The whole pixel at or before a place, from 0 to the end of a picture."""
+    return int(min(max(place, 0.0), end))

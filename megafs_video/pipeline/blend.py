@@ -166,8 +166,8 @@ def _places(swapped: SwappedCrop, x: FloatArray, y: FloatArray) -> FloatArray:
     return np.asarray((in_crop + 0.5) / half - 1).reshape(len(y), len(x), 2)
 
 
-def _relit(placed: _Placed, light_map: FloatArray) -> UInt8Array:
-    """The face [h, w, 3] in the light that its map [3, 9] gives."""
+def _relit(placed: _Placed, light_map: FloatArray) -> FloatArray:
+    """The face [h, w, 3] float32 in the light that its map [3, 9] gives, in levels."""
     cv2 = opencv()
     left, top, right, bottom = placed.box
     cells = (np.arange(_LIGHT_GRID) + 0.5) / _LIGHT_GRID
@@ -175,7 +175,7 @@ def _relit(placed: _Placed, light_map: FloatArray) -> UInt8Array:
     field = place_terms(_places(placed.swapped, x, y)) @ light_map[:, 3:].T  # [grid, grid, 3]
     light = cv2.resize(field.astype(np.float32), (right - left, bottom - top))
     face = cv2.transform(placed.face.astype(np.float32), light_map[:, :3].astype(np.float32))
-    return np.asarray(cv2.add(face, light, dtype=cv2.CV_8U), np.uint8)  # rounded, saturated
+    return np.asarray(cv2.add(face, light))
 
 
 def _drawn(item: FrameFaces[_Placed], light_maps: Sequence[FloatArray]) -> FrameFaces[SwappedCrop]:
@@ -196,10 +196,11 @@ def _drawn(item: FrameFaces[_Placed], light_maps: Sequence[FloatArray]) -> Frame
         left, top, right, bottom = placed.box
         place = np.s_[top - begin_y : bottom - begin_y, left - begin_x : right - begin_x]
         region = pixels[place]  # [h, w, 3], a view
-        face = _relit(placed, light_map)
-        # Rounds (face · mask + region · (1 - mask)) / 1: where the mask is 0 the region stays.
+        change = cv2.subtract(_relit(placed, light_map), region, dtype=cv2.CV_32F)
         mask = placed.mask * np.float32(placed.swapped.opacity)
-        pixels[place] = cv2.blendLinear(face, region, mask, 1.0 - mask)
+        change = cv2.multiply(change, cv2.merge([mask] * 3))
+        # Rounded, saturated: where the mask is 0 the region stays.
+        pixels[place] = cv2.add(region, change, dtype=cv2.CV_8U)
     return FrameFaces(replace(item.frame, patch=Patch(begin_x, begin_y, pixels)), swapped)
 
 
