@@ -24,7 +24,7 @@ from megafs_video.trajectories.filters import Sample
 from megafs_video.values import FloatArray, FrameFaces, Patch, SwappedCrop, UInt8Array
 
 # Faces are compared on a grid of about this many samples a side: enough to know their light.
-_COMPARED_GRID = 40
+_COMPARED_GRID = 32
 # Light is worked out on a grid of this many cells a side: between them it is as good as straight.
 _LIGHT_GRID = 32
 

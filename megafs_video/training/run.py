@@ -51,6 +51,7 @@ from megafs_video.training.start import (
     finished_encoder,
     grown,
     hears_spans,
+    keep_late_codes,
     read_start,
     shorten,
     take_over,
@@ -309,6 +310,8 @@ def train_transfer(
     transfer.to(chosen_device)
     if config.code_length != 1:
         shorten(encoder, transfer, config.code_length)
+    if config.kept_codes:
+        keep_late_codes(transfer, config.kept_codes)
     if transfer.keeper is not None and left["transfer"] and not transfer.keeper.steps.any():
         prepare_keeper(transfer, encoder, head, faces, teachers, output / "keeper.pt", say)
     swapper = Swapper(encoder, transfer, head).to(chosen_device)

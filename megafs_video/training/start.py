@@ -17,6 +17,8 @@ from megafs_video.parts import load_encoder
 from megafs_video.training.loop import UNREADABLE
 from megafs_video.weights.checkpoint import load_checkpoint
 
+OPEN = 20.0  # of which a sigmoid makes 1, in half precision too
+
 
 def read_start(path: Path) -> dict[str, dict[str, Tensor]]:
     """Tensors by name: an "encoder"'s, and of the "head" and "transfer" beside it, if any.
@@ -90,6 +92,25 @@ def shorten(encoder: Encoder, transfer: FaceTransfer, length: float) -> None:
             weight[first * size : (first + count) * size].mul_(length)
     # Low codes are the target's: FTM hears none of them.
     transfer.gain[max(0, first - num_low) : max(0, first + count - num_low)].div_(length)
+
+
+@torch.no_grad()
+def keep_late_codes(transfer: FaceTransfer, count: int) -> None:
+    """Have FTM pass on the target's last ``count`` codes: its light, and the colour of its skin.
+
+    A face of the source's colours is relit for its new place, and so are its eyes and teeth, which
+    had no colour of skin.
+    """
+    for cell in transfer.cells:
+        for gate in (cell.target_gate, cell.source_gate):
+            gate.out.weight[-count:] = 0
+            gate.out.bias[-count:] = OPEN
+        for shift in (cell.target_shift, cell.source_shift):
+            shift.out.weight[-count:] = 0
+            shift.out.bias[-count:] = 0
+    transfer.balance[-count:] = OPEN
+    if transfer.gain is not None:
+        transfer.gain[-count:] = 1
 
 
 def taught(module: nn.Module, path: Path, teach: Callable[[], None]) -> None:

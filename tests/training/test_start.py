@@ -9,7 +9,7 @@ from torch import Tensor
 
 from megafs_video.networks.encoder import Encoder
 from megafs_video.networks.transfer import FaceTransfer
-from megafs_video.training.start import shorten
+from megafs_video.training.start import keep_late_codes, shorten
 from tests.tiny import check_close, random_pixels, shaken
 from tests.training.small import SMALL
 
@@ -52,3 +52,16 @@ def test_codes_of_the_middle_map_become_shorter_and_swaps_stay_as_they_were() ->
     again = transfer.mix(after[:1, DIMS.num_low :], after[:, DIMS.num_low :])
     # What FTM gives back to the target, too.
     check_close(again, swapped)
+
+
+@torch.no_grad()
+def test_late_codes_are_the_targets_and_others_are_swapped_as_before() -> None:
+    torch.manual_seed(0)
+    transfer = shaken(FaceTransfer(DIMS))
+    transfer.keeper = None
+    source, target = torch.randn(2, 3, DIMS.num_high, DIMS.style_size).unbind()
+    before = transfer.mix(source, target)
+    keep_late_codes(transfer, 4)
+    after = transfer.mix(source, target)
+    check_close(after[:, -4:], target[:, -4:])
+    assert torch.equal(after[:, :-4], before[:, :-4])
