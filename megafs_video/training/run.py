@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -48,6 +47,7 @@ from megafs_video.training.readouts import (
 from megafs_video.training.rendered import RenderedFaces, render_faces, style_statistics
 from megafs_video.training.spans import prepare_spans
 from megafs_video.training.start import (
+    fingerprint,
     finished_encoder,
     grown,
     hears_spans,
@@ -59,7 +59,6 @@ from megafs_video.training.start import (
 from megafs_video.training.teachers import Teachers
 from megafs_video.training.transfer import Swapper, TransferTask
 from megafs_video.values import UInt8Array
-from megafs_video.weights.cache import sha256_of
 from megafs_video.weights.checkpoint import load_checkpoint, save_checkpoint
 from megafs_video.weights.fetch import ensure
 
@@ -331,13 +330,6 @@ def train_transfer(
     return _ship(
         average.transfer, output / "transfer.safetensors", dims, "transfer", config, len(paths)
     )
-
-
-def fingerprint(faces: list[Path], *starts: Path | None) -> str:
-    """What a run is trained on, in a few letters: its faces and the weights at its start."""
-    names = "\n".join(f"{path.parent.name}/{path.name}" for path in faces)
-    begun = " ".join(sha256_of(start)[:16] for start in starts if start is not None) or "fresh"
-    return f"{len(faces)} faces {hashlib.sha256(names.encode()).hexdigest()[:16]}, {begun}"
 
 
 def _ship(

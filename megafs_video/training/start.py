@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from megafs_video.networks.encoder import Encoder
 from megafs_video.networks.transfer import FaceTransfer
 from megafs_video.parts import load_encoder
 from megafs_video.training.loop import UNREADABLE
+from megafs_video.weights.cache import sha256_of
 from megafs_video.weights.checkpoint import load_checkpoint
 
 OPEN = 20.0  # of which a sigmoid makes 1, in half precision too
@@ -128,6 +130,13 @@ def taught(module: nn.Module, path: Path, teach: Callable[[], None]) -> None:
     unfinished = path.with_suffix(".unfinished")
     torch.save(module.state_dict(), unfinished)
     unfinished.replace(path)
+
+
+def fingerprint(faces: list[Path], *starts: Path | None) -> str:
+    """What a run is trained on, in a few letters: its faces and the weights at its start."""
+    names = "\n".join(f"{path.parent.name}/{path.name}" for path in faces)
+    begun = " ".join(sha256_of(start)[:16] for start in starts if start is not None) or "fresh"
+    return f"{len(faces)} faces {hashlib.sha256(names.encode()).hexdigest()[:16]}, {begun}"
 
 
 def hears_spans(state: dict[str, Tensor]) -> bool:

@@ -76,6 +76,7 @@ def test_a_transfer_is_trained_on_an_encoder_and_a_file_of_settings(
     settings = tmp_path / "run.toml"
     settings.write_text("seed = 3")
     words = ("--faces", "one", "--output", "runs", "--encoder", "e.safetensors", "--offline")
+    words += ("--transfer", "t.safetensors")
     result = train("transfer", *words, "--config", str(settings))
     assert result.exit_code == 0, result.stderr
     assert calls.files == (
@@ -84,7 +85,8 @@ def test_a_transfer_is_trained_on_an_encoder_and_a_file_of_settings(
         Path("e.safetensors"),
         TransferConfig(seed=3),
     )
-    assert calls.options == {"device": "auto", "offline": True}
+    transfer = Path("t.safetensors")
+    assert calls.options == {"device": "auto", "offline": True, "transfer_checkpoint": transfer}
 
 
 @pytest.mark.parametrize("verb", ["encoder", "transfer"])
