@@ -35,6 +35,7 @@ status=0
 timeout "${CALL_MINUTES:-1000}m" "$python" -m megafs_video train "$what" "${faces[@]}" \
     "${from[@]}" --config "$config" --minutes "$minutes" --offline \
     --output "$run" || status=$?
+[ -d "$run" ] || exit $status
 find "$run" -name log.csv -exec cp {} "$out/" \;
 find "$run" -name 'sheet-*.jpg' | sort | tail -1 | xargs -r -I{} cp {} "$out/"
 if [ $status = 124 ]; then

@@ -23,8 +23,7 @@ STEPS, BATCH, RATE = 2400, 64, 2e-3  # of AdamW
 JITTER = 0.06  # of angle, size and place of a window, each time that it is learnt from
 HELD_OUT = 20  # one face in so many measures the fit
 # Between them the lids, and the inner lips, open.
-LIDS = ((159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373))
-LIPS = ((13, 14), (82, 87), (312, 317))
+LIDS, LIPS = Mesh478.SPANS[:6], Mesh478.SPANS[12:15]
 RARE = 0.1  # of all faces
 
 
