@@ -5,13 +5,16 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
 
 from megafs_video.allocator import (
+    HeapTrimmer,
     give_back_freed_memory,
     keep_freed_memory,
     old_objects_left_alone,
+    resident_bytes,
 )
 
 
@@ -101,6 +104,65 @@ def test_holes_in_the_heap_can_be_given_back() -> None:
         [sys.executable, "-c", LEAVE_HOLES], capture_output=True, text=True, check=True
     )
     assert int(done.stdout) > 250_000_000
+
+
+class Process:
+    """One whose memory is what a test says; what is free in it can be handed back."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.used, self.free, self.trims = 100, 0, 0
+        monkeypatch.setattr("megafs_video.allocator.resident_bytes", lambda: self.used + self.free)
+        monkeypatch.setattr("megafs_video.allocator.give_back_freed_memory", self.give_back)
+
+    def give_back(self) -> bool:
+        self.free = 0
+        self.trims += 1
+        return True
+
+
+def test_a_heap_is_trimmed_when_the_pipeline_is_full_and_then_when_it_grew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process, trim = Process(monkeypatch), HeapTrimmer()
+    assert [trim() for _ in range(30)] == [False] * 29 + [True]
+    process.free = 14
+    assert not any(trim() for _ in range(50))
+    process.free = 16
+    assert trim()
+    process.free = 90
+    assert [trim() for _ in range(10)] == [False] * 9 + [True]
+
+
+def test_more_memory_in_use_is_no_reason_to_trim_forever(monkeypatch: pytest.MonkeyPatch) -> None:
+    process, trim = Process(monkeypatch), HeapTrimmer()
+    for _ in range(30):
+        trim()
+    process.used = 200  # more faces than at first
+    for _ in range(100):
+        trim()
+    assert process.trims == 2
+    process.free = 29
+    assert not trim()
+    process.free = 31
+    assert trim()
+
+
+def test_without_proc_a_heap_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pathlib.Path.read_bytes", Mock(side_effect=FileNotFoundError))
+    assert resident_bytes() is None
+    trim = HeapTrimmer()
+    assert not any(trim() for _ in range(100))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has /proc")
+def test_memory_in_use_is_counted() -> None:
+    before = resident_bytes()
+    held = bytearray(b"x" * 50_000_000)
+    after = resident_bytes()
+    assert before is not None
+    assert after is not None
+    assert after - before > 40_000_000
+    del held
 
 
 def test_old_objects_are_left_alone_and_new_ones_are_collected() -> None:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import torch
 
 from megafs_video.allocator import (
-    give_back_freed_memory,
+    HeapTrimmer,
     keep_freed_memory,
     old_objects_left_alone,
 )
@@ -33,9 +33,6 @@ from megafs_video.video.still import StillWriter, is_still
 from megafs_video.video.write import VideoWriter, Written, check_output
 
 _DEFAULTS = SwapOptions()
-
-# Often enough that the heap hardly grows meanwhile, seldom enough that nobody waits for it.
-_TIDY_FRAMES = 30
 
 
 @dataclass
@@ -137,7 +134,7 @@ def _swap(
     progress: Callable[[Progress], None] | None,
 ) -> SwapReport:
     started = perf_counter()
-    clock, log = StageClock(), ReadLog()
+    clock, log, trim = StageClock(), ReadLog(), HeapTrimmer()
     checkpoint = None if work is None else work.found
     count = _Count() if checkpoint is None else checkpoint.memory("count", _Count)
     earlier_frames = count.frames
@@ -159,8 +156,7 @@ def _swap(
             writer.write(item.frame)
             writing_seconds += perf_counter() - before_write
             count.add(item)
-            if count.frames % _TIDY_FRAMES == 0:
-                give_back_freed_memory()
+            trim()
             if progress is not None:
                 progress(Progress(count.frames, total_frames))
         if not count.track_ids:

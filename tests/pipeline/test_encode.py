@@ -31,6 +31,14 @@ def test_what_lies_outside_the_range_is_clamped() -> None:
     assert found.tolist() == [[[[0, 128, 255]]]]
 
 
+def test_a_picture_is_the_same_whichever_way_it_lies_in_memory() -> None:
+    pixels = torch.rand(2, 3, 5, 7, generator=torch.Generator().manual_seed(0)) * 2.4 - 1.2
+    wanted = np.rint(np.clip((pixels.permute(0, 2, 3, 1).numpy() + 1) * 127.5, 0, 255))
+    channels_last = pixels.contiguous(memory_format=torch.channels_last)
+    for each in (pixels, channels_last, channels_last.to(torch.float64)):
+        np.testing.assert_array_equal(to_host(each), wanted)
+
+
 def test_a_tensor_of_inference_mode_is_accepted() -> None:
     with torch.inference_mode():
         pixels = torch.zeros(1, 3, 2, 2)
