@@ -36,8 +36,10 @@ def check_shape(name: str, array: Any, wanted: Sequence[int | None]) -> None:
     ValueError: box has shape [3], wanted [4]
     """
     found = tuple(array.shape)
+    # This is asked some two hundred times a frame, mostly of matrices: the quickest way first.
+    if found == wanted:
+        return
     if len(found) == len(wanted):
-        # A plain loop: this is asked some two hundred times a frame.
         for size, want in zip(found, wanted, strict=True):
             if want is not None and want != size:
                 break
@@ -156,6 +158,24 @@ class TrackedFace:
 
 
 @dataclass(frozen=True, eq=False)
+class FaceMotion:
+    """Where each part of a face was when its track was last seen, by optical flow.
+
+    The view is a square about the face, the same part of the frame then and now.
+    """
+
+    since_seconds: float  # when the frame was shown in which it was last seen
+    frame_to_view: FloatArray  # [2, 3], pixels of either frame -> pixels of the view
+    steps: FloatArray  # [V, V, 2] (x, y), from each pixel of the view to where it was
+    is_known: npt.NDArray[np.bool_]  # [V, V], the picture there is what the steps say
+
+    def __post_init__(self) -> None:
+        check_shape("FaceMotion.frame_to_view", self.frame_to_view, (2, 3))
+        check_shape("FaceMotion.steps", self.steps, (None, None, 2))
+        check_shape("FaceMotion.is_known", self.is_known, self.steps.shape[:2])
+
+
+@dataclass(frozen=True, eq=False)
 class AlignedCrop:
     """An FFHQ-aligned square crop and the only copy of the transform that made it."""
 
@@ -166,6 +186,7 @@ class AlignedCrop:
     confidence: float = 1.0  # in the face being there and well seen, above 0 and at most 1
     source_index: int = 0  # which of the sources the face is given
     opacity: float = 1.0  # how much of the swap is seen, 0 to 1
+    motion: FaceMotion | None = None  # None: not looked at, or the first of its track
 
     def __post_init__(self) -> None:
         check_pixels("AlignedCrop.pixels", self.pixels)
@@ -226,16 +247,15 @@ class SwappedCrop:
 
     track_id: int
     pixels: UInt8Array  # [R, R, 3]
-    target: UInt8Array  # [S, S, 3], the aligned crop of the face that it replaces
     mask: FloatArray  # [S, S] float32 in [0, 1]
     frame_to_crop: FloatArray  # [2, 3], pixels of the frame -> pixels of the aligned crop (S)
     source_index: int = 0  # which of the sources it was given
     opacity: float = 1.0  # how much of it is seen, 0 to 1
+    motion: FaceMotion | None = None  # of the target's face
 
     def __post_init__(self) -> None:
         check_pixels("SwappedCrop.pixels", self.pixels)
-        check_pixels("SwappedCrop.target", self.target)
-        check_shape("SwappedCrop.mask", self.mask, self.target.shape[:2])
+        check_shape("SwappedCrop.mask", self.mask, (None, len(self.mask)))
         check_shape("SwappedCrop.frame_to_crop", self.frame_to_crop, (2, 3))
 
 

@@ -47,7 +47,7 @@ def smooth_step(ramp: npt.NDArray[np.float32]) -> Mask:
 
 
 def convex_outline(points_xy: FloatArray) -> FloatArray:
-    """The corners [K, 2] of the convex hull, in order around it (Andrew's monotone chain).
+    """The corners [K, 2] of the convex hull of points [N, 2], in order around it.
 
     ValueError when the points lie on one line.
 
@@ -56,25 +56,13 @@ def convex_outline(points_xy: FloatArray) -> FloatArray:
            [2., 0.],
            [2., 2.]])
     """
+    import cv2
+
     check_shape("points_xy", points_xy, (None, 2))
-    ordered = sorted((float(x), float(y)) for x, y in points_xy)
-    outline = _half_hull(ordered)[:-1] + _half_hull(ordered[::-1])[:-1]
-    if len(outline) < 3:
+    corners = cv2.convexHull(points_xy.astype(np.float32), returnPoints=False)
+    if len(corners) < 3:
         raise ValueError(f"{len(points_xy)} points on one line have no outline")
-    return np.array(outline)
-
-
-def _half_hull(ordered: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """One side of the hull of points sorted by x."""
-    hull: list[tuple[float, float]] = []
-    for x, y in ordered:
-        while len(hull) >= 2:
-            (x0, y0), (x1, y1) = hull[-2:]
-            if (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0) > 0:
-                break
-            hull.pop()
-        hull.append((x, y))
-    return hull
+    return np.asarray(points_xy[corners[:, 0]], np.float64)
 
 
 def _depth_inside(outline_xy: FloatArray, coarse_size: int) -> Mask:

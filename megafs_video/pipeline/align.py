@@ -18,6 +18,7 @@ from megafs_video.trajectories.filters import Filter, Sample
 from megafs_video.values import (
     AlignedCrop,
     Face,
+    FaceMotion,
     FloatArray,
     FrameFaces,
     TrackedFace,
@@ -55,7 +56,7 @@ class Align:
         if self.profile is None:
             for item in items:
                 meshes_xy = [tracked.face.landmarks_xy for tracked in item.faces]
-                yield self._cut(item, [(mesh_square(xy), oval(xy)) for xy in meshes_xy])
+                yield self._cut(item, [(mesh_square(xy), oval(xy), None) for xy in meshes_xy])
             return
         for riding, values_of_faces in filtered(
             ride(items),
@@ -65,7 +66,7 @@ class Align:
             max_frames=self.max_lookahead_frames,
         ):
             places = [
-                self._place(face.anchor, *values)
+                (*self._place(face.anchor, *values), face.motion)
                 for face, values in zip(riding.faces, values_of_faces, strict=True)
             ]
             faces = tuple(face.tracked for face in riding.faces)
@@ -90,11 +91,13 @@ class Align:
         return Square.placed(place, anchor), oval_xy
 
     def _cut(
-        self, item: FrameFaces[TrackedFace], places: Sequence[tuple[Square, FloatArray]]
+        self,
+        item: FrameFaces[TrackedFace],
+        places: Sequence[tuple[Square, FloatArray, FaceMotion | None]],
     ) -> FrameFaces[AlignedCrop]:
         crops = tuple(
-            cut_crop(item.frame.pixels, tracked, square, oval_xy, crop_size=self.crop_size)
-            for tracked, (square, oval_xy) in zip(item.faces, places, strict=True)
+            cut_crop(item.frame.pixels, tracked, *place, crop_size=self.crop_size)
+            for tracked, place in zip(item.faces, places, strict=True)
         )
         return FrameFaces(item.frame, crops)
 
@@ -104,6 +107,7 @@ def cut_crop(
     tracked: TrackedFace,
     square: Square,
     oval_xy: FloatArray,
+    motion: FaceMotion | None = None,
     *,
     crop_size: int,
 ) -> AlignedCrop:
@@ -119,6 +123,7 @@ def cut_crop(
         _confidence(tracked.face),
         tracked.source_index,
         tracked.opacity,
+        motion,
     )
 
 

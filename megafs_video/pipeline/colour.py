@@ -87,22 +87,22 @@ def _lights(
     """Light [6, 3], and the distance of the quartiles [3] of the detail, of pixels [K, 3] each.
 
     A Huber regression by reweighted least squares: what is far from the light counts by the
-    side it is on, not by its distance. All pictures are worked on together: [K, D].
+    side it is on, not by its distance. All pictures are worked on together: [D, K].
     """
-    values = np.hstack([each.astype(np.float64) @ _RGB_TO_YCC.T for each in pixels])
-    levels = np.tile(_HUBER_LEVELS, len(pixels))  # [D]
+    values = np.concatenate([_RGB_TO_YCC @ each.T.astype(np.float64) for each in pixels])
+    levels = np.tile(_HUBER_LEVELS, len(pixels))[:, None]  # [D, 1]
     squares = (terms[:, :, None] * terms[:, None, :]).reshape(len(terms), -1)  # [K, 6 · 6]
     # Held lightly, so that a face of which little is seen has no wild light in its far corner.
     ridge = _RIDGE * weight.sum() * np.diag([0.0] + [1.0] * (NUM_TERMS - 1))
-    trust = np.repeat(weight[:, None], len(levels), axis=1)  # [K, D]
+    trust = np.tile(weight, (len(levels), 1))  # [D, K]
     for _ in range(_NUM_ROUNDS):
-        systems = (trust.T @ squares).reshape(-1, NUM_TERMS, NUM_TERMS) + ridge
-        light = np.linalg.solve(systems, (terms.T @ (trust * values)).T[:, :, None])[:, :, 0].T
-        detail = values - terms @ light
-        trust = weight[:, None] * (levels / np.maximum(np.abs(detail), levels))
-    spread = np.array([_quartile_distance(channel, weight) for channel in detail.T])
+        systems = (trust @ squares).reshape(-1, NUM_TERMS, NUM_TERMS) + ridge
+        light = np.linalg.solve(systems, ((trust * values) @ terms)[:, :, None])[:, :, 0]  # [D, 6]
+        detail = values - light @ terms.T
+        trust = weight * (levels / np.maximum(np.abs(detail), levels))
+    spread = np.array([_quartile_distance(channel, weight) for channel in detail])
     parts = len(pixels)
-    return list(zip(np.hsplit(light, parts), np.hsplit(spread, parts), strict=True))
+    return list(zip(np.hsplit(light.T, parts), np.hsplit(spread, parts), strict=True))
 
 
 def _quartile_distance(values: FloatArray, weight: FloatArray) -> float:

@@ -46,11 +46,11 @@ class Generate:
             SwappedCrop(
                 face.track_id,
                 picture,
-                face.crop.pixels,
                 self.mask(face.crop),
                 face.crop.frame_to_crop,
                 face.crop.source_index,
                 face.crop.opacity,
+                face.crop.motion,
             )
             for face, picture in zip(faces, pictures, strict=True)
         ]

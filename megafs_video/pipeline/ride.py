@@ -8,11 +8,11 @@ from math import exp
 
 import numpy as np
 
-from megafs_video.geometry.flow import head_crop, head_motion
+from megafs_video.geometry.flow import head_flow, head_motion, head_view
 from megafs_video.geometry.similarity import fit_similarity
 from megafs_video.geometry.squares import Square
 from megafs_video.geometry.templates import mesh_square
-from megafs_video.values import Frame, FrameFaces, TrackedFace, UInt8Array
+from megafs_video.values import FaceMotion, FrameFaces, TrackedFace, UInt8Array
 
 # Small errors of the flow add up. An anchor is drawn back to the face this slowly, so that the
 # face's trembling moves it by a hundredth.
@@ -31,6 +31,7 @@ class RidingFace:
     tracked: TrackedFace
     square: Square  # its FFHQ square, which trembles, and breathes as the mouth opens
     anchor: Square
+    motion: FaceMotion | None = None  # None for the first of a track
 
     @property
     def track_id(self) -> int:
@@ -43,7 +44,7 @@ class _Last:
     """A track when it was last seen."""
 
     seconds: float
-    crop: UInt8Array  # the head_crop of its anchor
+    view: UInt8Array  # the head_view of its anchor
     square: Square
     anchor: Square
 
@@ -51,7 +52,7 @@ class _Last:
 def ride(items: Iterator[FrameFaces[TrackedFace]]) -> Iterator[FrameFaces[RidingFace]]:
     """Each face with its anchor, which optical flow moves from frame to frame.
 
-    The first of a track has its own square for an anchor. One small crop per track is remembered.
+    The first of a track has its own square for an anchor. One small view per track is remembered.
     """
     tracks: dict[int, _Last] = {}
     for item in items:
@@ -63,18 +64,21 @@ def ride(items: Iterator[FrameFaces[TrackedFace]]) -> Iterator[FrameFaces[Riding
         for tracked in item.faces:
             square = mesh_square(tracked.face.landmarks_xy)
             last = tracks.get(tracked.track_id)
-            anchor = square if last is None else _moved(last, item.frame, square)
-            crop = head_crop(item.frame.pixels, anchor)
-            tracks[tracked.track_id] = _Last(seconds, crop, square, anchor)
-            faces.append(RidingFace(tracked, square, anchor))
+            anchor, motion = square, None
+            if last is not None:
+                motion = head_flow(last.view, last.seconds, item.frame.pixels, last.anchor)
+                anchor = _moved(last, motion, seconds, square)
+            view = head_view(item.frame.pixels, anchor)
+            tracks[tracked.track_id] = _Last(seconds, view, square, anchor)
+            faces.append(RidingFace(tracked, square, anchor, motion))
         yield FrameFaces(item.frame, tuple(faces))
 
 
-def _moved(last: _Last, frame: Frame, square: Square) -> Square:
-    """The anchor in ``frame``, where the face is in ``square``."""
-    anchor = last.anchor.moved(head_motion(last.crop, frame.pixels, last.anchor))
+def _moved(last: _Last, motion: FaceMotion, seconds: float, square: Square) -> Square:
+    """The anchor in a frame that is shown at ``seconds``, where the face is in ``square``."""
+    anchor = last.anchor.moved(head_motion(motion))
     jump = square.seen_from(anchor) - last.square.seen_from(last.anchor)
     if np.abs(jump).max() > _MAX_JUMP:
         anchor = last.anchor.moved(fit_similarity(last.square.corners_xy, square.corners_xy))
-    pull = 1 - exp((last.seconds - frame.seconds) / _RETURN_SECONDS)
+    pull = 1 - exp((last.seconds - seconds) / _RETURN_SECONDS)
     return Square.placed(pull * square.seen_from(anchor), anchor)

@@ -9,31 +9,29 @@ from math import ceil, exp
 import numpy as np
 
 from megafs_video.faces.libraries import opencv
-from megafs_video.geometry.flow import grid_xy, quick_flow, unexplained
+from megafs_video.geometry.flow import grid_xy
 from megafs_video.geometry.similarity import compose, invert, resize, scale_of
-from megafs_video.geometry.warps import grey_warp
 from megafs_video.pipeline.profile import Profile
-from megafs_video.values import FloatArray, FrameFaces, SwappedCrop, UInt8Array
+from megafs_video.values import FaceMotion, FloatArray, FrameFaces, SwappedCrop
 
 # Pixels that differ by less from what the flow brings along tremble, and by more have changed: at
 # 40 a second row of teeth is seen in a mouth that speaks, at 16 half of the calm is lost.
 _TREMOR_LEVELS = 30.0
-# Side of the view in which flow and differences are looked at, pixels, and how far it reaches
+# Cells a side of the grid in which flow and differences are looked at, and how far it reaches
 # beyond what the mask shows, as a part of that: a face moves from frame to frame.
-_VIEW_SIZE = 112
-_VIEW_MARGIN = 0.06
+_GRID_SIZE = 112
+_MARGIN = 0.06
 # A track that is away for longer begins anew.
 _MAX_AWAY_SECONDS = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class _Last:
-    """A track when it was last seen."""
+class _Seen:
+    """A track in one frame."""
 
     seconds: float
-    view: UInt8Array  # [V, V], of the target, grey
-    frame_to_view: FloatArray  # [2, 3]
-    picture: FloatArray  # [R, R, 3] float32, levels: the same place, generated
+    picture: FloatArray  # [R, R, 3] float32, levels: what the mask showed of it, and a margin
+    frame_to_picture: FloatArray  # [2, 3]
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Steady:
         if self.profile is None:
             yield from items
             return
-        tracks: dict[int, _Last] = {}
+        tracks: dict[int, _Seen] = {}
         for item in items:
             tracks = item.frame.carried("steady", tracks)
             seconds = item.frame.seconds
@@ -72,14 +70,13 @@ class Steady:
                     faces.append(face)
                     continue
                 picture = face.pixels[place].astype(np.float32)  # [R, R, 3]
-                crop_to_view = _crop_to_view(face, place)
-                frame_to_view = compose(face.frame_to_crop, crop_to_view)
-                if face.track_id in tracks:
-                    last = tracks[face.track_id]
+                seen = _Seen(seconds, picture, _frame_to_part(face, place))
+                last, motion = tracks.get(face.track_id), face.motion
+                if last is not None and motion is not None and motion.since_seconds == last.seconds:
                     memory = exp((last.seconds - seconds) / self.profile.texture_seconds)
-                    picture = _averaged(last, face, frame_to_view, picture, memory)
-                view = grey_warp(face.target, crop_to_view, _VIEW_SIZE)
-                tracks[face.track_id] = _Last(seconds, view, frame_to_view, picture)
+                    picture = _averaged(last, seen, motion, memory)
+                    seen = replace(seen, picture=picture)
+                tracks[face.track_id] = seen
                 pixels = face.pixels.copy()
                 pixels[place] = np.rint(picture)
                 faces.append(replace(face, pixels=pixels))
@@ -120,7 +117,7 @@ def _seen_square(face: SwappedCrop) -> tuple[slice, slice] | None:
     size = face.pixels.shape[0]
     scale = size / face.mask.shape[0]
     longest = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
-    side = min(size, ceil(longest * scale * (1 + 2 * _VIEW_MARGIN)))
+    side = min(size, ceil(longest * scale * (1 + 2 * _MARGIN)))
     top, left = (
         min(max(round((each[0] + each[-1] + 1) / 2 * scale - side / 2), 0), size - side)
         for each in (rows, columns)
@@ -128,51 +125,43 @@ def _seen_square(face: SwappedCrop) -> tuple[slice, slice] | None:
     return slice(top, top + side), slice(left, left + side)
 
 
-def _crop_to_view(face: SwappedCrop, place: tuple[slice, slice]) -> FloatArray:
-    """Pixels of the aligned crop to pixels of the view, which shows that part of the picture."""
+def _frame_to_part(face: SwappedCrop, place: tuple[slice, slice]) -> FloatArray:
+    """Pixels of the frame to pixels of that part of the picture."""
     rows, columns = place
     to_part = np.array([[1.0, 0.0, -columns.start], [0.0, 1.0, -rows.start]])
-    crop_to_part = compose(resize(len(face.target), len(face.pixels)), to_part)
-    return compose(crop_to_part, resize(rows.stop - rows.start, _VIEW_SIZE))
+    crop_to_picture = resize(len(face.mask), len(face.pixels))
+    return compose(face.frame_to_crop, compose(crop_to_picture, to_part))
 
 
-def _averaged(
-    last: _Last,
-    face: SwappedCrop,
-    frame_to_view: FloatArray,
-    picture: FloatArray,
-    memory: float,
-) -> FloatArray:
-    """The new picture [R, R, 3] float32 with the last one mixed in where it moved along.
+def _averaged(last: _Seen, seen: _Seen, motion: FaceMotion, memory: float) -> FloatArray:
+    """The picture [R, R, 3] float32 that is seen, with the last one mixed in where it moved along.
 
     ``memory`` is the share of the last one, 0 to 1, where both agree.
     """
     cv2 = opencv()
-    crop_to_last = compose(invert(face.frame_to_crop), last.frame_to_view)
-    after = grey_warp(face.target, crop_to_last, _VIEW_SIZE)  # where the last view was
-    back = quick_flow(after, last.view)  # [V, V, 2]
-    hidden = unexplained(after, last.view, back)
-    # Each point of the new view, where it lies in the last one, and where the flow has it from.
-    view_to_last = compose(invert(frame_to_view), last.frame_to_view)
-    here = cv2.transform(grid_xy(_VIEW_SIZE, _VIEW_SIZE), view_to_last)  # [V, V, 2]
-    known = cv2.merge([back, np.float32(1.0) - hidden])
-    known = cv2.remap(known, here, None, cv2.INTER_LINEAR, borderValue=(0, 0, 0))  # [V, V, 3]
-    there = here + known[..., :2]
-    is_inside = cv2.inRange(there, (0, 0), (_VIEW_SIZE - 1,) * 2)  # [V, V], 0 or 255
-    share = np.float32(memory / 255) * is_inside * known[..., 2]  # [V, V]
+    picture, size, last_size = seen.picture, len(seen.picture), len(last.picture)
+    grid, full = (_GRID_SIZE, _GRID_SIZE), (size, size)
+    # Each point of a grid over the picture: where the flow has it from.
+    grid_to_frame = compose(resize(_GRID_SIZE, size), invert(seen.frame_to_picture))
+    here = cv2.transform(grid_xy(*grid), compose(grid_to_frame, motion.frame_to_view))
+    known = cv2.merge([motion.steps, motion.is_known.astype(np.float32)])
+    known = cv2.remap(known, here, None, cv2.INTER_LINEAR, borderValue=(0, 0, 0))  # [G, G, 3]
+    view_to_last = compose(invert(motion.frame_to_view), last.frame_to_picture)
+    there = cv2.transform(here + known[..., :2], view_to_last)  # [G, G, 2]
+    is_inside = cv2.inRange(there, (0, 0), (last_size - 1,) * 2)  # [G, G], 0 or 255
+    share = np.float32(memory / 255) * is_inside * known[..., 2]  # [G, G]
 
-    size, last_size = len(picture), len(last.picture)
-    view_to_picture = resize(_VIEW_SIZE, last_size)
-    full = {"dsize": (size, size), "interpolation": cv2.INTER_LINEAR}
-    places = cv2.resize(cv2.transform(there, view_to_picture), **full)
     moved = cv2.remap(
-        last.picture, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        last.picture,
+        cv2.resize(there, full, interpolation=cv2.INTER_LINEAR),
+        None,
+        cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
     )  # [R, R, 3]
-    view_size = (_VIEW_SIZE, _VIEW_SIZE)
-    levels = cv2.resize(cv2.absdiff(moved, picture), view_size, interpolation=cv2.INTER_AREA)
-    levels = cv2.transform(levels, np.full((1, 3), 1 / 3))  # [V, V]
+    levels = cv2.transform(cv2.absdiff(moved, picture), np.full((1, 3), 1 / 3))  # [R, R]
+    levels = cv2.resize(levels, grid, interpolation=cv2.INTER_AREA)
     share = share * np.exp(-np.square(levels / _TREMOR_LEVELS))
-    share = cv2.resize(share, **full)  # [R, R]
+    share = cv2.resize(share, full, interpolation=cv2.INTER_LINEAR)  # [R, R]
     # A cubic may overshoot; uint8 saturates, and what is remembered must not.
     mixed = cv2.blendLinear(moved, picture, share, 1 - share)  # [R, R, 3]
     return np.asarray(np.clip(mixed, 0, 255, out=mixed))

@@ -139,4 +139,5 @@ def _offsets(states: Sequence[Sample], centre: int) -> FloatArray:
 def weighted(states: Sequence[Sample], weights: FloatArray) -> FloatArray:
     """The sum [D] of samples that are weighed by [K]; most of a window may count for nothing."""
     used = np.flatnonzero(weights)
-    return np.asarray(weights[used] @ np.stack([states[index].value for index in used.tolist()]))
+    rows = np.concatenate([states[index].value for index in used.tolist()]).reshape(len(used), -1)
+    return np.asarray(weights[used] @ rows)

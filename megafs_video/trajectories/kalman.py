@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import pi
 
 import numpy as np
@@ -24,6 +25,7 @@ class Belief:
     seconds: float
     mean: FloatArray  # [2, D]: value and its speed, a second
     covariance: FloatArray  # [2, 2], the same for all D, in units of a sample's variance
+    back: FloatArray  # [2, 2], how a later correction of this belief corrects the one before
 
 
 @dataclass(frozen=True)
@@ -63,35 +65,35 @@ class Kalman:
         variance = 1 / sample.confidence
         if before is None:
             mean = np.stack([sample.value, np.zeros_like(sample.value)])
-            return Belief(sample.seconds, mean, np.diag([variance, _ANY_SPEED]))
-        predicted = self._predict(before, sample.seconds)
-        gain = predicted.covariance[:, 0] / (predicted.covariance[0, 0] + variance)  # [2]
-        mean = predicted.mean + np.outer(gain, sample.value - predicted.mean[0])
+            return Belief(sample.seconds, mean, np.diag([variance, _ANY_SPEED]), np.zeros((2, 2)))
+        elapsed = sample.seconds - before.seconds
+        step = _step(elapsed)
+        grown = np.array([[elapsed**3 / 3, elapsed**2 / 2], [elapsed**2 / 2, elapsed]])
+        predicted_mean = step @ before.mean
+        predicted = step @ before.covariance @ step.T + self.drift * grown  # [2, 2]
+        gain = predicted[:, 0] / (predicted[0, 0] + variance)  # [2]
+        mean = predicted_mean + np.outer(gain, sample.value - predicted_mean[0])
         # Joseph's form: stays symmetric and positive where the short one loses digits.
         kept = np.eye(2)
         kept[:, 0] -= gain
-        covariance = kept @ predicted.covariance @ kept.T + variance * np.outer(gain, gain)
-        return Belief(sample.seconds, mean, covariance)
+        covariance = kept @ predicted @ kept.T + variance * np.outer(gain, gain)
+        back = np.linalg.solve(predicted, step @ before.covariance).T
+        return Belief(sample.seconds, mean, covariance, back)
 
     def estimate(self, states: Sequence[Belief], centre: int) -> FloatArray:
-        """Backwards from the last state, as far as the mean at the centre."""
-        mean = states[-1].mean
-        for index in reversed(range(centre, len(states) - 1)):
-            state, later = states[index], states[index + 1]
-            predicted = self._predict(state, later.seconds)
-            step = _step(later.seconds - state.seconds)
-            gain = np.linalg.solve(predicted.covariance, step @ state.covariance).T  # [2, 2]
-            mean = state.mean + gain @ (mean - predicted.mean)
-        value: FloatArray = mean[0]
-        return value
+        """Backwards from the last state, as far as the mean at the centre.
 
-    def _predict(self, belief: Belief, seconds: float) -> Belief:
-        """What a belief says of a later time."""
-        elapsed = seconds - belief.seconds
-        step = _step(elapsed)
-        grown = np.array([[elapsed**3 / 3, elapsed**2 / 2], [elapsed**2 / 2, elapsed]])
-        covariance = step @ belief.covariance @ step.T + self.drift * grown
-        return Belief(seconds, step @ belief.mean, covariance)
+        That is a sum of all the means, and how much each counts, [2], does not depend on them.
+        """
+        near, share = states[centre:], np.array([1.0, 0.0])  # of the value, none of the speed
+        counts = []
+        for state, later in pairwise(near):
+            passed_on = share @ later.back
+            counts.append(share - passed_on @ _step(later.seconds - state.seconds))
+            share = passed_on
+        counts.append(share)
+        means = np.concatenate([state.mean for state in near])  # [2 K, D]
+        return np.asarray(np.concatenate(counts) @ means)
 
 
 def _step(elapsed_seconds: float) -> FloatArray:

@@ -149,9 +149,8 @@ def make_swapped(
     """A flat swapped face of ``size`` pixels that fills a square of the frame."""
     center_xy = center_xy or (30.0 + 30.0 * track_id, 45.0)
     pixels = np.full((size, size, 3), level, np.uint8)
-    target = np.full((CROP_SIZE, CROP_SIZE, 3), 100, np.uint8)
     place = frame_to_crop(center_xy, side)
-    return SwappedCrop(track_id, pixels, target, make_mask(), place)
+    return SwappedCrop(track_id, pixels, make_mask(), place)
 
 
 FACES_PER_FRAME = (1, 0, 2, 1, 3, 0, 0, 1, 1, 2, 0, 1)

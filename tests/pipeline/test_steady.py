@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from megafs_video.geometry.warps import warp
+from megafs_video.geometry.flow import head_flow, head_view
+from megafs_video.geometry.squares import Square
 from megafs_video.pipeline.profile import PROFILES
 from megafs_video.pipeline.steady import Steady, at_frame_scale
 from megafs_video.values import Frame, FrameFaces, SwappedCrop, UInt8Array
 from tests.geometry.moving import HEIGHT, WIDTH, moved, texture
-from tests.pipeline.fakes import CROP_SIZE, TIME_BASE, frame_to_crop, make_mask
+from tests.pipeline.fakes import TIME_BASE, frame_to_crop, make_mask
 
 SIDE = 64.0  # pixels of the frame, and of the pictures
 LIGHT = PROFILES["light"]
@@ -21,12 +22,52 @@ SEEN = np.s_[:, 18:-18, 18:-18]  # what the mask shows of the pictures, less its
 
 
 def face(
-    pixels: UInt8Array, x: float = WIDTH / 2, track_id: int = 0, scene_x: float = 0.0
+    pixels: UInt8Array,
+    x: float = WIDTH / 2,
+    track_id: int = 0,
+    scene_x: float = 0.0,
+    last: tuple[int, float] | None = None,
 ) -> SwappedCrop:
-    """A generated picture that fills a square of the frame, whose scene moved to the right."""
+    """A generated picture that fills a square of the frame, whose scene moved to the right.
+
+    ``last`` is the number of the frame that showed it last, and how far the scene had moved there.
+    """
     place = frame_to_crop((x, HEIGHT / 2), SIDE)
-    target = warp(moved(texture(), scene_x, 0), place, CROP_SIZE)
-    return SwappedCrop(track_id, pixels, target, make_mask(), place)
+    motion = None
+    if last is not None:
+        square = Square(WIDTH / 2 + last[1], HEIGHT / 2, SIDE, 0.0)
+        before, after = (moved(texture(), each, 0) for each in (last[1], scene_x))
+        seconds = Frame(before, last[0], TIME_BASE).seconds
+        motion = head_flow(head_view(before, square), seconds, after, square)
+    return SwappedCrop(track_id, pixels, make_mask(), place, motion=motion)
+
+
+def still(pictures: Sequence[UInt8Array]) -> list[FrameFaces[SwappedCrop]]:
+    """Frames of one scene, with a generated picture each."""
+    return [
+        FrameFaces(frame(i), (face(each, last=(i - 1, 0.0) if i else None),))
+        for i, each in enumerate(pictures)
+    ]
+
+
+def passing(
+    pictures: Sequence[UInt8Array], step_x: float, *, follows: bool
+) -> list[FrameFaces[SwappedCrop]]:
+    """Frames of a scene that moves; the crop follows it, or stays where it is."""
+    return [
+        FrameFaces(
+            frame(i, step_x * i),
+            (
+                face(
+                    each,
+                    WIDTH / 2 + (step_x * i if follows else 0.0),
+                    scene_x=step_x * i,
+                    last=(i - 1, step_x * (i - 1)) if i else None,
+                ),
+            ),
+        )
+        for i, each in enumerate(pictures)
+    ]
 
 
 def frame(index: int, x: float = 0.0) -> Frame:
@@ -59,7 +100,7 @@ def test_off_gives_the_same_objects() -> None:
 
 def test_a_texture_that_trembles_is_calmed() -> None:
     pictures = noisy(30)
-    found = steadied([FrameFaces(frame(i), (face(each),)) for i, each in enumerate(pictures)])
+    found = steadied(still(pictures))
     np.testing.assert_array_equal(found[0], pictures[0])
     before, after = (np.stack(each[10:])[SEEN].astype(float) for each in (pictures, found))
     # A memory of 6 frames leaves sqrt((1 - a) / (1 + a)) of white noise, a being exp(-1 / 6).
@@ -70,9 +111,7 @@ def test_a_texture_that_trembles_is_calmed() -> None:
 def test_what_moves_with_the_picture_is_not_blurred() -> None:
     # The face goes to the right and its crop stays: in the crop, the texture moves.
     pictures = [moved(texture(), 2 * index, 0)[16:80, 32:96] for index in range(8)]
-    items = [
-        FrameFaces(frame(i, 2 * i), (face(each, scene_x=2 * i),)) for i, each in enumerate(pictures)
-    ]
+    items = passing(pictures, 2.0, follows=False)
     for found, wanted in zip(steadied(items), pictures, strict=True):
         inner = np.abs(found.astype(float) - wanted)[16:-16, 20:-16]
         assert inner.mean() < 3
@@ -80,12 +119,7 @@ def test_what_moves_with_the_picture_is_not_blurred() -> None:
 
 def test_a_crop_that_moves_with_the_face_keeps_its_texture() -> None:
     picture = texture(seed=5)[:64, :64]
-    items = [
-        FrameFaces(
-            frame(index, 2 * index), (face(picture, WIDTH / 2 + 2 * index, scene_x=2 * index),)
-        )
-        for index in range(8)
-    ]
+    items = passing([picture] * 8, 2.0, follows=True)
     for found in steadied(items):
         assert np.abs(found.astype(float) - picture)[12:-12, 12:-12].mean() < 3
 
@@ -93,8 +127,7 @@ def test_a_crop_that_moves_with_the_face_keeps_its_texture() -> None:
 def test_what_changes_by_much_is_shown_at_once() -> None:
     shut, opened = (np.full((64, 64, 3), level, np.uint8) for level in (160, 160))
     opened[40:56, 20:44] = 30  # a mouth
-    items = [FrameFaces(frame(i), (face(each),)) for i, each in enumerate([shut] * 4 + [opened])]
-    found = steadied(items)[-1]
+    found = steadied(still([shut] * 4 + [opened]))[-1]
     np.testing.assert_allclose(found[44:52, 26:38], 30, atol=2)
 
 
@@ -103,12 +136,23 @@ def test_a_cut_and_a_track_that_was_away_begin_anew_and_faces_do_not_mix() -> No
     late = Frame(texture(), 40, TIME_BASE)
     items = [
         FrameFaces(frame(0), (face(first),)),
-        FrameFaces(frame(1), (face(second, track_id=1),)),
-        FrameFaces(late, (face(third), face(second, track_id=2))),
+        FrameFaces(frame(1), (face(second, track_id=1, last=(0, 0.0)),)),
+        # The first track: what is remembered is of another frame than the flow begins in.
+        FrameFaces(late, (face(third, last=(39, 0.0)), face(second, track_id=2))),
     ]
     for before, after in zip(items, Steady(LIGHT)(iter(items)), strict=True):
         for one, other in zip(before.faces, after.faces, strict=True):
             np.testing.assert_array_equal(one.pixels, other.pixels)
+
+
+def test_flow_from_another_frame_than_the_remembered_one_is_not_followed() -> None:
+    first, second = noisy(2)
+    for since, is_mixed in ((0, True), (1, False)):
+        items = [
+            FrameFaces(frame(0), (face(first),)),
+            FrameFaces(frame(2), (face(second, last=(since, 0.0)),)),
+        ]
+        assert (steadied(items)[-1] != second).any() == is_mixed
 
 
 def test_frames_come_one_for_one_and_none_waits() -> None:
@@ -125,7 +169,7 @@ def test_frames_come_one_for_one_and_none_waits() -> None:
 
 
 def test_what_the_mask_hides_is_left_alone() -> None:
-    items = [FrameFaces(frame(i), (face(each),)) for i, each in enumerate(noisy(3))]
+    items = still(noisy(3))
     for before, after in zip(items, Steady(LIGHT)(iter(items)), strict=True):
         was, now = before.faces[0].pixels, after.faces[0].pixels
         np.testing.assert_array_equal(now[:10], was[:10])

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,6 @@ from megafs_video.errors import (
     VideoError,
 )
 from megafs_video.pipeline import build
-from megafs_video.pipeline import swap as swapping
 from megafs_video.pipeline.blend import Blend
 from megafs_video.pipeline.options import SwapOptions
 from megafs_video.pipeline.report import Progress
@@ -416,7 +416,10 @@ def test_no_more_frames_are_alive_in_a_long_clip_than_in_a_short_one(
 
 def test_memory_is_given_back_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given_back = []
-    monkeypatch.setattr(swapping, "_TIDY_FRAMES", 5)
-    monkeypatch.setattr(swapping, "give_back_freed_memory", lambda: given_back.append(1))
-    swap(write_clip(tmp_path / "target.mp4", walk(12)), tmp_path / "out.mp4")
-    assert len(given_back) == 2
+    monkeypatch.setattr(
+        "megafs_video.allocator.give_back_freed_memory", lambda: given_back.append(1)
+    )
+    looks = count()
+    monkeypatch.setattr("megafs_video.allocator.resident_bytes", lambda: 2 ** next(looks))
+    swap(write_clip(tmp_path / "target.mp4", walk(65)), tmp_path / "out.mp4")
+    assert len(given_back) == 4  # after 30, 40, 50 and 60 frames: it grows and grows
