@@ -44,9 +44,8 @@ def flow(start: UInt8Array, end: UInt8Array) -> FloatArray:
 def quick_flow(start: UInt8Array, end: UInt8Array) -> FloatArray:
     """``flow`` of grey pictures [H, W] in half the time, and where it counts as good.
 
-    As fine as ``flow`` (half the size), of fewer patches and with less refinement. Between 177
-    frames of three real clips a head's motion misses that of a flow of full size by 0.085 pixels of
-    a face of 200, by ``flow`` 0.065; the tremor of a landmarker is several times as large.
+    As fine as ``flow`` (half the size), of fewer patches and with less refinement: along real clips
+    a head's motion misses that of the finest flow by hardly more (``benchmarks/flows.py``).
     """
     import cv2
 
