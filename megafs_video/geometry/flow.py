@@ -112,13 +112,12 @@ def head_view(pixels: UInt8Array, square: Square) -> UInt8Array:
 
 
 def head_flow(
-    before: UInt8Array, before_seconds: float, after: UInt8Array, square: Square
+    before: UInt8Array, before_seconds: float, now: UInt8Array, square: Square
 ) -> FaceMotion:
-    """How the parts of the head in the picture ``after`` [H, W, 3] came there.
+    """How the parts of a head came where they are now, from where they were at another time.
 
-    ``before`` is its ``head_view`` in the FFHQ ``square`` where it was at ``before_seconds``.
+    Both are what ``head_view`` shows of the same FFHQ ``square`` of the frame, then and now.
     """
-    now = head_view(after, square)
     steps = quick_flow(now, before)
     is_known = ~unexplained(now, before, steps)
     return FaceMotion(before_seconds, _frame_to_view(square), steps, is_known)

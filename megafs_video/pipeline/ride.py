@@ -20,6 +20,9 @@ _RETURN_SECONDS = 3.0
 # Where face and picture part by more than this in one step, in sides, logs and radians, the flow
 # lost the face; the largest tremor of a square that was seen in three real clips was 0.04.
 _MAX_JUMP = 0.25
+# The view of a head stays where it is until the head has moved by so much of it, in sides, logs
+# and radians: then it need not be drawn twice in a frame.
+_MAX_OFF_CENTRE = 0.02
 # A track that is away for longer begins anew.
 _MAX_AWAY_SECONDS = 0.5
 
@@ -44,7 +47,8 @@ class _Last:
     """A track when it was last seen."""
 
     seconds: float
-    view: UInt8Array  # the head_view of its anchor
+    view: UInt8Array  # [V, V], grey
+    view_square: Square  # what is seen in it: its anchor, or nearly
     square: Square
     anchor: Square
 
@@ -64,12 +68,16 @@ def ride(items: Iterator[FrameFaces[TrackedFace]]) -> Iterator[FrameFaces[Riding
         for tracked in item.faces:
             square = mesh_square(tracked.face.landmarks_xy)
             last = tracks.get(tracked.track_id)
-            anchor, motion = square, None
+            anchor, motion, view_square = square, None, square
             if last is not None:
-                motion = head_flow(last.view, last.seconds, item.frame.pixels, last.anchor)
+                view_square = last.view_square
+                view = head_view(item.frame.pixels, view_square)
+                motion = head_flow(last.view, last.seconds, view, view_square)
                 anchor = _moved(last, motion, seconds, square)
-            view = head_view(item.frame.pixels, anchor)
-            tracks[tracked.track_id] = _Last(seconds, view, square, anchor)
+            if last is None or np.abs(anchor.seen_from(view_square)).max() > _MAX_OFF_CENTRE:
+                view_square = anchor
+                view = head_view(item.frame.pixels, view_square)
+            tracks[tracked.track_id] = _Last(seconds, view, view_square, square, anchor)
             faces.append(RidingFace(tracked, square, anchor, motion))
         yield FrameFaces(item.frame, tuple(faces))
 

@@ -71,7 +71,7 @@ def similarity(scale: float, angle: float, x: float, y: float) -> FloatArray:
 
 def test_the_motion_of_a_head_is_found_to_a_tenth_of_a_pixel() -> None:
     motion = similarity(1.02, -0.03, 2.5, -1.5)
-    found = head_motion(head_flow(VIEW, 0.0, carried(texture(), motion), SQUARE))
+    found = head_motion(head_flow(VIEW, 0.0, head_view(carried(texture(), motion), SQUARE), SQUARE))
     corners_xy = SQUARE.corners_xy
     np.testing.assert_allclose(
         transform_points(corners_xy, found), transform_points(corners_xy, motion), atol=0.25
@@ -82,7 +82,7 @@ def test_a_quarter_of_the_face_may_move_otherwise() -> None:
     motion = similarity(1.0, 0.0, 2.0, 0.0)
     after = carried(texture(), motion)
     after[66:] = moved(texture(), -3, 4)[66:]  # a mouth that opens
-    found = head_motion(head_flow(VIEW, 0.0, after, SQUARE))
+    found = head_motion(head_flow(VIEW, 0.0, head_view(after, SQUARE), SQUARE))
     corners_xy = SQUARE.corners_xy
     missed_xy = transform_points(corners_xy, found) - transform_points(corners_xy, motion)
     assert np.hypot(*missed_xy.T).mean() < 0.5  # pixels; the mouth went 6 from where it should
@@ -91,12 +91,14 @@ def test_a_quarter_of_the_face_may_move_otherwise() -> None:
 def test_a_picture_without_a_trace_does_not_move() -> None:
     flat = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
     np.testing.assert_allclose(
-        head_motion(head_flow(head_view(flat, SQUARE), 0.0, flat, SQUARE)), np.eye(2, 3), atol=1e-9
+        head_motion(head_flow(head_view(flat, SQUARE), 0.0, head_view(flat, SQUARE), SQUARE)),
+        np.eye(2, 3),
+        atol=1e-9,
     )
 
 
 def test_the_flow_of_a_head_leads_back_to_where_each_part_was() -> None:
-    motion = head_flow(VIEW, 0.5, moved(texture(), 3, -2), SQUARE)
+    motion = head_flow(VIEW, 0.5, head_view(moved(texture(), 3, -2), SQUARE), SQUARE)
     scale = np.hypot(*motion.frame_to_view[:, 0])
     back = motion.steps[20:-20, 20:-20] @ np.linalg.inv(motion.frame_to_view[:, :2]).T
     np.testing.assert_allclose(np.median(back, axis=(0, 1)), [-3, 2], atol=0.1 * scale)
@@ -107,6 +109,6 @@ def test_the_flow_of_a_head_leads_back_to_where_each_part_was() -> None:
 def test_what_passed_in_front_of_a_head_is_not_known() -> None:
     after = texture()
     after[40:64, 70:100] = 255
-    motion = head_flow(VIEW, 0.0, after, SQUARE)
+    motion = head_flow(VIEW, 0.0, head_view(after, SQUARE), SQUARE)
     middle_xy = transform_points(np.array([[85.0, 52.0]]), motion.frame_to_view)[0].astype(int)
     assert not motion.is_known[middle_xy[1], middle_xy[0]]

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from megafs_video.geometry.flow import head_view
 from megafs_video.geometry.squares import Square
 from megafs_video.pipeline.align import Align
 from megafs_video.pipeline.profile import PROFILES
 from megafs_video.pipeline.ride import RidingFace, ride
-from megafs_video.values import FloatArray, FrameFaces, TrackedFace
+from megafs_video.values import FloatArray, FrameFaces, TrackedFace, UInt8Array
 from tests.geometry.moving import HEIGHT, WIDTH, moved, texture
 from tests.pipeline.scenes import face_at, frame_at
 
@@ -66,6 +67,23 @@ def test_drift_is_taken_back() -> None:
     )
     last = anchors([wrong, *others])[-1]
     assert last.square.center_x - last.anchor.center_x == pytest.approx(0, abs=1.0)
+
+
+def test_a_head_that_stays_is_drawn_once_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    squares: list[Square] = []
+
+    def view(pixels: UInt8Array, square: Square) -> UInt8Array:
+        squares.append(square)
+        return head_view(pixels, square)
+
+    monkeypatch.setattr("megafs_video.pipeline.ride.head_view", view)
+    still = anchors(nodding(np.zeros(10), np.zeros(10)))
+    assert len(squares) == 10 and len(set(squares)) == 1
+    squares.clear()
+    anchors(nodding(np.zeros(30)))
+    assert 30 < len(squares) < 60  # drawn anew while it nods
+    assert still[-1].motion is not None
+    assert still[-1].motion.since_seconds == frame_at(8).seconds
 
 
 def test_where_the_flow_is_lost_the_face_is_followed() -> None:

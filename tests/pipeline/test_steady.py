@@ -36,9 +36,8 @@ def face(
     motion = None
     if last is not None:
         square = Square(WIDTH / 2 + last[1], HEIGHT / 2, SIDE, 0.0)
-        before, after = (moved(texture(), each, 0) for each in (last[1], scene_x))
-        seconds = Frame(before, last[0], TIME_BASE).seconds
-        motion = head_flow(head_view(before, square), seconds, after, square)
+        before, now = (head_view(moved(texture(), x, 0), square) for x in (last[1], scene_x))
+        motion = head_flow(before, frame(last[0]).seconds, now, square)
     return SwappedCrop(track_id, pixels, make_mask(), place, motion=motion)
 
 
