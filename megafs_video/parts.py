@@ -68,9 +68,10 @@ def load_transfer(path: Path) -> FaceTransfer:
     """FTM from our own checkpoint; WeightsError if the file does not hold one."""
     checkpoint = load_checkpoint(path, kind="transfer")
     transfer = FaceTransfer(_dims_of(checkpoint, path))
-    # Files of before there was a gain have none.
-    gain = {} if transfer.gain is None else {"gain": transfer.gain}
-    load_into(transfer, gain | dict(checkpoint.tensors), path)
+    # Files of before there were a gain and a reach have none.
+    later = {"gain": transfer.gain, "reach": transfer.reach}
+    known = {name: tensor for name, tensor in later.items() if tensor is not None}
+    load_into(transfer, known | dict(checkpoint.tensors), path)
     return freeze(transfer)
 
 

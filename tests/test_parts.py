@@ -61,14 +61,16 @@ def test_our_own_networks_come_back_frozen_and_of_their_own_sizes(tmp_path: Path
             assert torch.equal(network.state_dict()[name], tensor)
 
 
-def test_an_ftm_of_before_it_had_a_gain_hears_codes_as_they_are(tmp_path: Path) -> None:
+def test_an_ftm_of_before_it_had_a_gain_and_a_reach_hears_codes_as_they_are(tmp_path: Path) -> None:
     tensors = FaceTransfer(TINY).state_dict()
-    del tensors["gain"]
+    del tensors["gain"], tensors["reach"]
     path, dims_json = tmp_path / "transfer.safetensors", TINY.to_json()
     save_checkpoint(path, tensors, kind="transfer", dims_json=dims_json, card={})
-    gain = load_transfer(path).gain
-    assert gain is not None
-    assert torch.equal(gain, torch.ones(TINY.num_high, 1))
+    found = load_transfer(path)
+    assert found.gain is not None
+    assert found.reach is not None
+    assert torch.equal(found.gain, torch.ones(TINY.num_high, 1))
+    assert found.reach.tolist() == [torch.inf]
 
 
 def test_a_checkpoint_of_another_kind_is_refused(tmp_path: Path) -> None:

@@ -95,14 +95,16 @@ class FaceTransfer(nn.Module):
     Codes are centred and scaled before the cells (the default generator's codes, unlike the
     published model's, are not bounded by a tanh), and put back after. ``gain`` says how much
     longer they are heard than HieRFE gives them: a likeness needs them longer than a
-    reconstruction. What a swap should keep of the target's expression is given back to the codes at
-    last (``Keeper``).
+    reconstruction. No code is heard longer than ``reach``: a source in hard light has some that
+    the generator draws as blots. What a swap should keep of the target's expression is given back
+    to the codes at last (``Keeper``).
     """
 
     cells: Sequence[TransferCell]  # a ModuleList, which torch does not type by its members
     style_mean: Tensor  # [512]
     style_scale: Tensor  # [512]
     gain: Tensor | None  # [H, 1]; the paper's has none
+    reach: Tensor | None  # [1], standard deviations (root mean square of a code); nor has it this
 
     def __init__(self, dims: Dims) -> None:
         super().__init__()
@@ -119,6 +121,7 @@ class FaceTransfer(nn.Module):
         self.register_buffer("style_scale", torch.ones(dims.style_size))
         is_ours = dims.family == "mobile"
         self.register_buffer("gain", torch.ones(dims.num_high, 1) if is_ours else None)
+        self.register_buffer("reach", torch.full((1,), torch.inf) if is_ours else None)
         for cell in self.cells:  # a fresh cell passes its codes on almost untouched
             for gate in (cell.source_gate, cell.target_gate):
                 nn.init.constant_(gate.out.bias, 4.0)
@@ -146,9 +149,12 @@ class FaceTransfer(nn.Module):
 
     def stretched(self, high: Tensor) -> Tensor:
         """High codes [N, H, 512] of HieRFE as long as FTM hears them."""
-        if self.gain is None:
+        if self.gain is None or self.reach is None:
             return high
-        return self.style_mean + self.gain * (high - self.style_mean)
+        apart = high - self.style_mean
+        length = (apart / self.style_scale).square().mean(dim=-1, keepdim=True).sqrt()  # [N, H, 1]
+        held = (self.reach / length.clamp(min=1e-6)).clamp(max=1.0)
+        return self.style_mean + self.gain * held * apart
 
     def _centre(self, codes: Tensor) -> Tensor:
         return ((codes - self.style_mean) / self.style_scale).transpose(0, 1)  # [H, N, 512]

@@ -124,6 +124,9 @@ class TransferConfig(ReadingConfig):
     read_anew: bool = False  # teach the reader of spans again, and add to what leads the codes
     code_length: float = 1.0  # of those read from the middle map, when the run starts
     kept_codes: int = 0  # the last so many, which FTM leaves the target's when the run starts
+    code_reach: float = (
+        0.0  # standard deviations beyond which FTM hears none, from the start; 0: as is
+    )
     encoder_rate: float = 0.3  # of the learning rate, for HieRFE but the heads of the high codes
     num_rendered: int = 750  # generated faces: the picture head is fitted on them
     code_batch: int = 4  # of them a step, whose codes are known

@@ -51,9 +51,8 @@ from megafs_video.training.start import (
     finished_encoder,
     grown,
     hears_spans,
-    keep_late_codes,
     read_start,
-    shorten,
+    reshape,
     take_over,
 )
 from megafs_video.training.teachers import Teachers
@@ -307,10 +306,7 @@ def train_transfer(
         begun = transfer_checkpoint or encoder_checkpoint
         say(f"FTM starts from {begun}: {take_over(transfer, left['transfer'])}")
     transfer.to(chosen_device)
-    if config.code_length != 1:
-        shorten(encoder, transfer, config.code_length)
-    if config.kept_codes:
-        keep_late_codes(transfer, config.kept_codes)
+    reshape(encoder, transfer, config)
     if transfer.keeper is not None and left["transfer"] and not transfer.keeper.steps.any():
         prepare_keeper(transfer, encoder, head, faces, teachers, output / "keeper.pt", say)
     swapper = Swapper(encoder, transfer, head).to(chosen_device)

@@ -15,6 +15,7 @@ from megafs_video.networks.dims import Dims
 from megafs_video.networks.encoder import Encoder
 from megafs_video.networks.transfer import FaceTransfer
 from megafs_video.parts import load_encoder
+from megafs_video.training.config import TransferConfig
 from megafs_video.training.loop import UNREADABLE
 from megafs_video.weights.cache import sha256_of
 from megafs_video.weights.checkpoint import load_checkpoint
@@ -76,6 +77,18 @@ def grown(encoder: Encoder, state: dict[str, Tensor]) -> dict[str, Tensor]:
         elif name in ("standardise.running_mean", "standardise.running_var") and name in state:
             grown_state[name] = torch.cat((state[name], own[len(state[name]) :]))
     return grown_state
+
+
+@torch.no_grad()
+def reshape(encoder: Encoder, transfer: FaceTransfer, config: TransferConfig) -> None:
+    """Change what a run starts from as its settings say, before anything is learnt."""
+    if config.code_length != 1:
+        shorten(encoder, transfer, config.code_length)
+    if config.kept_codes:
+        keep_late_codes(transfer, config.kept_codes)
+    if config.code_reach:
+        assert transfer.reach is not None
+        transfer.reach.fill_(config.code_reach)
 
 
 @torch.no_grad()

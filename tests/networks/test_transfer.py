@@ -148,8 +148,26 @@ def test_the_papers_ftm_hears_codes_as_they_are() -> None:
     stages = {"backbone_widths": (4, 4, 8, 8, 8), "backbone_depths": (1, 1, 1, 1, 1)}
     transfer = FaceTransfer(replace(TINY, family="paper", crop_size=256, **stages))
     high = random_latents(2).styles[:, LOW:]
-    assert "gain" not in transfer.state_dict()
+    assert not {"gain", "reach"} & transfer.state_dict().keys()
     assert transfer.stretched(high) is high
+
+
+def test_no_code_is_heard_from_beyond_the_reach() -> None:
+    transfer = FaceTransfer(TINY)
+    assert transfer.gain is not None
+    assert transfer.reach is not None
+    transfer.style_mean.fill_(0.5)
+    transfer.style_scale.fill_(2.0)
+    high = random_latents(2).styles[:, LOW:]
+    torch.testing.assert_close(transfer.stretched(high), high)  # nothing is beyond infinity
+    near, far = 0.5 + 1.9 * torch.ones(SIZE), 0.5 - 40.0 * torch.ones(SIZE)
+    high[0, 0], high[0, 1], high[1, 0] = near, far, transfer.style_mean
+    transfer.reach.fill_(3.0)
+    transfer.gain.fill_(1.5)
+    found = transfer.stretched(high) - 0.5
+    torch.testing.assert_close(found[0, 0], 1.5 * (near - 0.5))
+    torch.testing.assert_close(found[0, 1], torch.full((SIZE,), -1.5 * 3.0 * 2.0))
+    torch.testing.assert_close(found[1, 0], torch.zeros(SIZE))
 
 
 def test_replacing_codes_takes_the_high_ones_of_the_source() -> None:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from megafs_video.networks.encoder import Encoder
 from megafs_video.networks.transfer import FaceTransfer
-from megafs_video.training.start import keep_late_codes, shorten
+from megafs_video.training.config import TransferConfig
+from megafs_video.training.start import keep_late_codes, reshape, shorten
 from tests.tiny import check_close, random_pixels, shaken
 from tests.training.small import SMALL
 
@@ -52,6 +53,17 @@ def test_codes_of_the_middle_map_become_shorter_and_swaps_stay_as_they_were() ->
     again = transfer.mix(after[:1, DIMS.num_low :], after[:, DIMS.num_low :])
     # What FTM gives back to the target, too.
     check_close(again, swapped)
+
+
+def test_a_run_says_how_far_ftm_hears() -> None:
+    encoder, transfer = Encoder(DIMS), FaceTransfer(DIMS)
+    assert transfer.reach is not None
+    reshape(encoder, transfer, TransferConfig())
+    assert transfer.reach.tolist() == [torch.inf]
+    reshape(encoder, transfer, TransferConfig(code_reach=2.5))
+    assert transfer.reach.tolist() == [2.5]
+    assert transfer.gain is not None
+    assert (transfer.gain == 1).all()
 
 
 @torch.no_grad()
