@@ -16,7 +16,7 @@ from megafs_video import parts
 from megafs_video.errors import WeightsError
 from megafs_video.networks.dims import TINY
 from megafs_video.networks.encoder import Backbone, Encoder
-from megafs_video.networks.transfer import FaceTransfer
+from megafs_video.networks.transfer import FAR, FaceTransfer
 from megafs_video.parts import (
     build_generator,
     build_lpips,
@@ -70,7 +70,7 @@ def test_an_ftm_of_before_it_had_a_gain_and_a_reach_hears_codes_as_they_are(tmp_
     assert found.gain is not None
     assert found.reach is not None
     assert torch.equal(found.gain, torch.ones(TINY.num_high, 1))
-    assert found.reach.tolist() == [torch.inf]
+    assert found.reach.tolist() == [FAR]
 
 
 def test_a_checkpoint_of_another_kind_is_refused(tmp_path: Path) -> None:

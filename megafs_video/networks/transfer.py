@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from megafs_video.networks.dims import Dims
 from megafs_video.values import Latents
 
+FAR = 1e4  # standard deviations: no code is as long
+
 
 class CodewiseLinear(nn.Module):
     """One linear layer per code, run as one batched product: [H, N, in] -> [H, N, out]."""
@@ -121,7 +123,7 @@ class FaceTransfer(nn.Module):
         self.register_buffer("style_scale", torch.ones(dims.style_size))
         is_ours = dims.family == "mobile"
         self.register_buffer("gain", torch.ones(dims.num_high, 1) if is_ours else None)
-        self.register_buffer("reach", torch.full((1,), torch.inf) if is_ours else None)
+        self.register_buffer("reach", torch.full((1,), FAR) if is_ours else None)
         for cell in self.cells:  # a fresh cell passes its codes on almost untouched
             for gate in (cell.source_gate, cell.target_gate):
                 nn.init.constant_(gate.out.bias, 4.0)
@@ -152,9 +154,10 @@ class FaceTransfer(nn.Module):
         if self.gain is None or self.reach is None:
             return high
         apart = high - self.style_mean
-        length = (apart / self.style_scale).square().mean(dim=-1, keepdim=True).sqrt()  # [N, H, 1]
-        held = (self.reach / length.clamp(min=1e-6)).clamp(max=1.0)
-        return self.style_mean + self.gain * held * apart
+        squares = (apart / self.style_scale).square().mean(dim=-1, keepdim=True)  # [N, H, 1]
+        # The root of nothing at all has no slope.
+        times_too_long = ((squares + 1e-6).sqrt() / self.reach).clamp(min=1.0)
+        return self.style_mean + self.gain * apart / times_too_long
 
     def _centre(self, codes: Tensor) -> Tensor:
         return ((codes - self.style_mean) / self.style_scale).transpose(0, 1)  # [H, N, 512]

@@ -159,12 +159,16 @@ def test_no_code_is_heard_from_beyond_the_reach() -> None:
     transfer.style_mean.fill_(0.5)
     transfer.style_scale.fill_(2.0)
     high = random_latents(2).styles[:, LOW:]
-    torch.testing.assert_close(transfer.stretched(high), high)  # nothing is beyond infinity
+    torch.testing.assert_close(transfer.stretched(high), high)  # no code is as long as FAR
     near, far = 0.5 + 1.9 * torch.ones(SIZE), 0.5 - 40.0 * torch.ones(SIZE)
     high[0, 0], high[0, 1], high[1, 0] = near, far, transfer.style_mean
     transfer.reach.fill_(3.0)
     transfer.gain.fill_(1.5)
-    found = transfer.stretched(high) - 0.5
+    found = transfer.stretched(high.requires_grad_()) - 0.5
+    found.sum().backward()
+    assert high.grad is not None
+    assert high.grad.isfinite().all()
+    found = found.detach()
     torch.testing.assert_close(found[0, 0], 1.5 * (near - 0.5))
     torch.testing.assert_close(found[0, 1], torch.full((SIZE,), -1.5 * 3.0 * 2.0))
     torch.testing.assert_close(found[1, 0], torch.zeros(SIZE))

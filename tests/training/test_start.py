@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from megafs_video.networks.encoder import Encoder
-from megafs_video.networks.transfer import FaceTransfer
+from megafs_video.networks.transfer import FAR, FaceTransfer
 from megafs_video.training.config import TransferConfig
 from megafs_video.training.start import keep_late_codes, reshape, shorten
 from tests.tiny import check_close, random_pixels, shaken
@@ -59,7 +59,7 @@ def test_a_run_says_how_far_ftm_hears() -> None:
     encoder, transfer = Encoder(DIMS), FaceTransfer(DIMS)
     assert transfer.reach is not None
     reshape(encoder, transfer, TransferConfig())
-    assert transfer.reach.tolist() == [torch.inf]
+    assert transfer.reach.tolist() == [FAR]
     reshape(encoder, transfer, TransferConfig(code_reach=2.5))
     assert transfer.reach.tolist() == [2.5]
     assert transfer.gain is not None
