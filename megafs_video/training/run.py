@@ -47,12 +47,12 @@ from megafs_video.training.readouts import (
 from megafs_video.training.rendered import RenderedFaces, render_faces, style_statistics
 from megafs_video.training.spans import prepare_spans
 from megafs_video.training.start import (
+    change_start,
     fingerprint,
     finished_encoder,
     grown,
     hears_spans,
     read_start,
-    reshape,
     take_over,
 )
 from megafs_video.training.teachers import Teachers
@@ -306,7 +306,7 @@ def train_transfer(
         begun = transfer_checkpoint or encoder_checkpoint
         say(f"FTM starts from {begun}: {take_over(transfer, left['transfer'])}")
     transfer.to(chosen_device)
-    reshape(encoder, transfer, config)
+    change_start(encoder, transfer, config)
     if transfer.keeper is not None and left["transfer"] and not transfer.keeper.steps.any():
         prepare_keeper(transfer, encoder, head, faces, teachers, output / "keeper.pt", say)
     swapper = Swapper(encoder, transfer, head).to(chosen_device)

@@ -80,7 +80,7 @@ def grown(encoder: Encoder, state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def reshape(encoder: Encoder, transfer: FaceTransfer, config: TransferConfig) -> None:
+def change_start(encoder: Encoder, transfer: FaceTransfer, config: TransferConfig) -> None:
     """Change what a run starts from as its settings say, before anything is learnt."""
     if config.code_length != 1:
         shorten(encoder, transfer, config.code_length)

@@ -10,7 +10,7 @@ from torch import Tensor
 from megafs_video.networks.encoder import Encoder
 from megafs_video.networks.transfer import FAR, FaceTransfer
 from megafs_video.training.config import TransferConfig
-from megafs_video.training.start import keep_late_codes, reshape, shorten
+from megafs_video.training.start import change_start, keep_late_codes, shorten
 from tests.tiny import check_close, random_pixels, shaken
 from tests.training.small import SMALL
 
@@ -58,9 +58,9 @@ def test_codes_of_the_middle_map_become_shorter_and_swaps_stay_as_they_were() ->
 def test_a_run_says_how_far_ftm_hears() -> None:
     encoder, transfer = Encoder(DIMS), FaceTransfer(DIMS)
     assert transfer.reach is not None
-    reshape(encoder, transfer, TransferConfig())
+    change_start(encoder, transfer, TransferConfig())
     assert transfer.reach.tolist() == [FAR]
-    reshape(encoder, transfer, TransferConfig(code_reach=2.5))
+    change_start(encoder, transfer, TransferConfig(code_reach=2.5))
     assert transfer.reach.tolist() == [2.5]
     assert transfer.gain is not None
     assert (transfer.gain == 1).all()
